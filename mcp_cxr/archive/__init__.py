@@ -9,15 +9,15 @@
 """
 
 from mcp_cxr.archive._archive import Archive
-from mcp_cxr.archive._first_contact import contact_servers
 from mcp_cxr.archive._open import copy_archive, local_config, mark_as_demo, open_archive
 from mcp_cxr.archive._pacs import open_pacs
 from mcp_cxr.archive._roots import AllowedRoots
+from mcp_cxr.archive._server_check import check_servers
 
 __all__ = [
     "AllowedRoots",
     "Archive",
-    "contact_servers",
+    "check_servers",
     "copy_archive",
     "local_config",
     "mark_as_demo",

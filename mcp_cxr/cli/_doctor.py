@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.option(
     "--deep",
     is_flag=True,
-    help="Send IRIS and the embedding service the test requests that docs/first-contact.md lists.",
+    help="Send IRIS and the embedding service the test requests that docs/server-check.md lists.",
 )
 @click.option(
     "--write",

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from mcp_cxr.first_contact import ContactRecord
-    from mcp_cxr.first_contact.iris import WriteSize
+    from mcp_cxr.server_check import CheckRecord
+    from mcp_cxr.server_check.iris import WriteSize
     from mcp_cxr.settings import Settings
 
 _NAME_WIDTH = 28
@@ -25,7 +25,7 @@ def ask_servers(*, write: bool, out: Path | None, as_json: bool) -> int:
     Returns:
         The exit code: 1 if something differs.
     """
-    from mcp_cxr.archive import contact_servers  # loaded late, like all heavy modules
+    from mcp_cxr.archive import check_servers  # loaded late, like all heavy modules
 
     if out:
         _require_writable(out)
@@ -36,8 +36,8 @@ def ask_servers(*, write: bool, out: Path | None, as_json: bool) -> int:
             note("Not confirmed; nothing was written.")
             return FAILED
 
-    async def run(settings: Settings) -> ContactRecord:
-        return await contact_servers(settings, write=size, on_start=_progress)
+    async def run(settings: Settings) -> CheckRecord:
+        return await check_servers(settings, write=size, on_start=_progress)
 
     started = time.monotonic()
     record = with_settings(run)
@@ -49,12 +49,12 @@ def ask_servers(*, write: bool, out: Path | None, as_json: bool) -> int:
     if iris and iris.statements.failure == "StoreMissing" and not iris.own_tables:
         note("IRIS holds no archive, so its statements were not run. Run `mcp-cxr table create`, or add --write.")
     if out:
-        note(f"{out} holds numbers and codes, no text of a server. Read it; docs/first-contact.md says how to send it.")
+        note(f"{out} holds numbers and codes, no text of a server. Read it; docs/server-check.md says how to send it.")
     return FAILED if record.differences else DONE
 
 
 def _write_size() -> WriteSize:
-    from mcp_cxr.first_contact.iris import WriteSize  # loads the driver
+    from mcp_cxr.server_check.iris import WriteSize  # loads the driver
 
     return WriteSize()
 
@@ -78,8 +78,8 @@ def _require_writable(path: Path) -> None:
         raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
 
 
-def _lines(record: ContactRecord) -> Iterator[str]:
-    from mcp_cxr.first_contact import expectations  # as above
+def _lines(record: CheckRecord) -> Iterator[str]:
+    from mcp_cxr.server_check import expectations  # as above
 
     yield f"{record.as_expected} of {record.expected} answers are as expected"
     for one in expectations(record):

@@ -42,7 +42,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "server",
         "records._search_result",  # results whose empty fields can be left out
         "records._timeline",
-        "first_contact",  # a closed schema
+        "server_check",  # a closed schema
         "research.probes._fitted_probes",  # files beside the archive, which may be damaged
         "research.data_check._check_files",
     ),

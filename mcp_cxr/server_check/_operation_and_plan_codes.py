@@ -1,4 +1,4 @@
-"""The longer lists of codes: operations of the store, and words of query plans."""
+"""The longer lists of values that a record may hold: store operations, words of query plans, names of expectations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeAlias, get_args
 
 from pydantic import AfterValidator, WithJsonSchema
 
-from mcp_cxr.first_contact._allowed_values import TABLES, CaseQuery, OptionName, Wrong
+from mcp_cxr.server_check._allowed_values import TABLES, CaseQuery, OptionName, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,7 @@ WRITES: Final = (
     *("create tables", "put images", "put studies", "put images again", "record outcomes", "update fingerprint"),
     *("rebuild documents", "forget image", "forget study", "drop tables"),
 )
-"""Operations that write; only with `--write`, on tables of its own."""
+"""Operations that write; only with `--write`, on scratch tables."""
 PLANNED: Final = ("nearest", "nearest with a filter", "match", "facts at once", "images by id")
 """The queries whose plan is recorded."""
 CALLS: Final = frozenset(READS + WRITES)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_cxr.first_contact import read_record, with_differences
+from mcp_cxr.server_check import read_record, with_differences
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.cli.conftest import at_a_terminal, set_environment
-from tests.first_contact.conftest import FINGERPRINT
+from tests.server_check.conftest import FINGERPRINT
 from tests.standins.nvclip import StandIn
 from tests.support.iris import plain_server, variables
 

@@ -1,4 +1,4 @@
-"""The words of the record: each text in it is one of these, or a version number."""
+"""The values that a record may hold: each text in it is one of these codes, or a version number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every operation of the store, with inputs of its own; ids are the archive's first, and are never recorded."""
+"""Every operation of the store, with generated inputs and the archive's first ids, which are never recorded."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.first_contact._allowed_operations_and_plans import FILTERS
 from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, Outcome, Study, StudyId, SubjectId, TermClause
+from mcp_cxr.server_check._operation_and_plan_codes import FILTERS
 from mcp_cxr.stores.iris.schema import (
     create_tables,
     drop_tables,
@@ -23,8 +23,8 @@ from mcp_cxr.stores.iris.tables import FactsReader, files, images, rankings_and_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Vectors
+    from mcp_cxr.server_check.iris._recorded_statements import RecordedStatements
     from mcp_cxr.stores.iris.schema import Entries
 
 Call = tuple[str, "Callable[[RecordedStatements], object]"]
@@ -188,7 +188,7 @@ def made_studies(count: int, *, first: int = 0) -> list[Study]:
 
 
 def writes(location: str, fingerprint: Fingerprint, count: int) -> list[Call]:
-    """Return the operations of `WRITES` up to, not including, those that remove; on new tables of its own."""
+    """Return the operations of `WRITES` up to, not including, those that remove; on new scratch tables."""
     records, vectors = made_images(count), drawn_vectors(count, fingerprint.dimension)
     outcomes = [Outcome(f"/none/{one.image_id}", 1, 1, one.image_id) for one in records[:_LIMIT]]
 

@@ -1,4 +1,4 @@
-"""What needs tables of its own: every statement that writes, case, a load with an index, and two writers."""
+"""The parts of the check that write, on scratch tables: all statements, letter case, load and index, two writers."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zlib import crc32
 import anyio
 
 from mcp_cxr.errors import CxrError, StoreError
-from mcp_cxr.first_contact._contact_parts import failure_name
-from mcp_cxr.first_contact._contact_record import (
+from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.server_check._record import (
     CasesFacts,
     Found,
     IrisFacts,
@@ -23,10 +23,12 @@ from mcp_cxr.first_contact._contact_record import (
     StatementsFacts,
     WritersFacts,
 )
-from mcp_cxr.first_contact.iris import _letter_case_and_error_codes, _server_facts
-from mcp_cxr.first_contact.iris._iris_session import Session, create, record_reads
-from mcp_cxr.first_contact.iris._scratch_tables import scratch_tables
-from mcp_cxr.first_contact.iris._store_calls import (
+from mcp_cxr.server_check._timed_parts import failure_name
+from mcp_cxr.server_check.iris import _letter_case_and_error_codes, _server_facts
+from mcp_cxr.server_check.iris._reading_parts import record_reads
+from mcp_cxr.server_check.iris._scratch_tables import scratch_tables
+from mcp_cxr.server_check.iris._session import Session, create
+from mcp_cxr.server_check.iris._store_calls import (
     drawn_fingerprint,
     drawn_vectors,
     made_images,
@@ -35,7 +37,6 @@ from mcp_cxr.first_contact.iris._store_calls import (
     removals,
     writes,
 )
-from mcp_cxr.records import Filter, ImageId
 from mcp_cxr.stores.iris.schema import create_vector_index, read_entries
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
@@ -43,9 +44,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from mcp_cxr.first_contact._contact_parts import Parts
-    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Fingerprint, ImageRecord
+    from mcp_cxr.server_check._timed_parts import Parts
+    from mcp_cxr.server_check.iris._recorded_statements import RecordedStatements
     from mcp_cxr.stores.iris import IrisConfig
 
 SHARES_S: Final = {"own tables": 180.0, "cases": 60.0, "load": 1200.0, "writers": 180.0}
@@ -90,10 +91,10 @@ class WriteSize:
         return round(sum(SHARES_S.values()))
 
 
-async def contact_iris_writing(
+async def check_iris_by_writing(
     config: IrisConfig, facts: IrisFacts, size: WriteSize, folder: Path, parts: Parts
 ) -> IrisFacts:
-    """Return the facts with those that need tables of its own, which are dropped before this returns.
+    """Return the facts with those that need scratch tables, which are dropped before this returns.
 
     Args:
         config: The server.

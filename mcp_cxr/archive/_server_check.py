@@ -1,4 +1,4 @@
-"""`mcp-cxr doctor --deep`: asks the servers that the settings name, and records the answers."""
+"""`mcp-cxr doctor --deep`: checks the servers that the settings name, IRIS and the embedding service."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mcp_cxr.errors import ConfigError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from mcp_cxr.first_contact import ContactRecord, Parts
-    from mcp_cxr.first_contact.iris import WriteSize
+    from mcp_cxr.server_check import CheckRecord, Parts
+    from mcp_cxr.server_check.iris import WriteSize
     from mcp_cxr.settings import Settings
 
 _DRIVER = "intersystems-irispython"
@@ -25,12 +25,12 @@ _NO_SERVER = (
 _NOT_IRIS = "--write is for InterSystems IRIS; set MCP_CXR_STORE=iris, or leave it out."
 
 
-async def contact_servers(
+async def check_servers(
     settings: Settings,
     *,
     write: WriteSize | None = None,
     on_start: Callable[[str, float], None] | None = None,
-) -> ContactRecord:
+) -> CheckRecord:
     """Ask IRIS and the embedding service, as far as the settings name them, and compare the answers.
 
     Args:
@@ -42,26 +42,26 @@ async def contact_servers(
         ConfigError: The settings name no server, or with `write` not IRIS.
         StoreError: Tables that a killed run left cannot be dropped.
     """
-    from mcp_cxr.first_contact import ContactRecord, Parts, with_differences  # not loaded by `serve`
+    from mcp_cxr.server_check import CheckRecord, Parts, with_differences  # not loaded by `serve`
 
     if write and settings.store != "iris":
         raise ConfigError(_NOT_IRIS)
     if settings.store != "iris" and settings.embedder != "nvclip":
         raise ConfigError(_NO_SERVER)
     parts = Parts(on_start)
-    record = ContactRecord(mcp_cxr=_release(__version__), python=_release(platform.python_version()))
+    record = CheckRecord(mcp_cxr=_release(__version__), python=_release(platform.python_version()))
     if settings.embedder == "nvclip":
-        record = await _contact_service(record, settings, parts)
+        record = await _check_embedding_service(record, settings, parts)
     if settings.store == "iris":
-        record = await _contact_iris(record, settings, write, parts)
+        record = await _check_iris(record, settings, write, parts)
     return with_differences(record)
 
 
-async def _contact_service(record: ContactRecord, settings: Settings, parts: Parts) -> ContactRecord:
-    from mcp_cxr.first_contact import contact_service  # as above
+async def _check_embedding_service(record: CheckRecord, settings: Settings, parts: Parts) -> CheckRecord:
+    from mcp_cxr.server_check import check_embedding_service  # as above
 
     async with service_embedder(settings) as embedder:
-        found = await contact_service(
+        found = await check_embedding_service(
             embedder.probes,
             parts,
             dialect=settings.nvclip_dialect,
@@ -71,15 +71,13 @@ async def _contact_service(record: ContactRecord, settings: Settings, parts: Par
     return record.model_copy(update={"embedder": found})
 
 
-async def _contact_iris(
-    record: ContactRecord, settings: Settings, write: WriteSize | None, parts: Parts
-) -> ContactRecord:
-    from mcp_cxr.first_contact.iris import contact_iris, contact_iris_writing  # loads the driver
+async def _check_iris(record: CheckRecord, settings: Settings, write: WriteSize | None, parts: Parts) -> CheckRecord:
+    from mcp_cxr.server_check.iris import check_iris, check_iris_by_writing  # loads the driver
 
     config = iris_config(settings)
-    found = await contact_iris(config, parts)
+    found = await check_iris(config, parts)
     if write:
-        found = await contact_iris_writing(config, found, write, settings.data_dir, parts)
+        found = await check_iris_by_writing(config, found, write, settings.data_dir, parts)
     return record.model_copy(update={"driver": _release(version(_DRIVER)), "iris": found})
 
 

@@ -1,7 +1,7 @@
-"""The record of a first contact: a closed schema of numbers, booleans, our own codes and version numbers.
+"""The record of a check of servers: a closed schema of numbers, booleans, our own codes and version numbers.
 
-No text of a server has a place in it, so that it can be given away. What it holds changes a decision of mcp-cxr or an
-entry of its documentation.
+It has no field for a text of a server, so that it can be published. Whatever it holds changes a decision of mcp-cxr or
+an entry of its documentation.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.first_contact._allowed_operations_and_plans import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
-from mcp_cxr.first_contact._allowed_values import (  # noqa: TC001  # read at run time, to check values
+from mcp_cxr.server_check._allowed_values import (  # noqa: TC001  # read at run time, to check values
     Case,
     CaseQuery,
     CellKind,
@@ -37,6 +36,7 @@ from mcp_cxr.first_contact._allowed_values import (  # noqa: TC001  # read at ru
     Version,
     Wrong,
 )
+from mcp_cxr.server_check._operation_and_plan_codes import CallName, ExpectationName, PlanWord  # noqa: TC001  # as above
 
 FORMAT = 1
 
@@ -121,7 +121,7 @@ class StatementsFacts(PartFacts):
     """Every statement of the store that reads; with `--write` those that write too."""
 
     has_nolock: bool | None = None
-    """Whether the user has the privilege %NOLOCK; of tables of its own."""
+    """Whether the user has the privilege %NOLOCK; of scratch tables."""
     facts_in_one_statement: bool | None = None
     """Whether the server takes the one statement that reads all facts of a result."""
     calls: tuple[CallFacts, ...] = ()
@@ -160,7 +160,7 @@ class CaseFacts(Facts):
 
 
 class CasesFacts(PartFacts):
-    """How texts come back, and what is refused, on tables of its own."""
+    """How texts come back, and what is refused, on scratch tables."""
 
     refusals: tuple[RefusalFacts, ...] = ()
     cases: tuple[CaseFacts, ...] = ()
@@ -288,8 +288,8 @@ class ServiceRecord(Facts):
     images: ImagesFacts
 
 
-class ContactRecord(Facts):
-    """Everything that was found; None for what is no server."""
+class CheckRecord(Facts):
+    """Everything that was found; None for a server that the settings do not name."""
 
     format: Literal[1] = FORMAT
     mcp_cxr: Version
@@ -306,14 +306,14 @@ class ContactRecord(Facts):
         return self.model_dump_json(indent=1) + "\n"
 
 
-def read_record(text: str) -> ContactRecord:
+def read_record(text: str) -> CheckRecord:
     """Return the record that a file holds.
 
     Raises:
         ConfigError: It is no record of this version.
     """
     try:
-        return ContactRecord.model_validate_json(text)
+        return CheckRecord.model_validate_json(text)
     except ValidationError as exc:
         where = ".".join(map(str, exc.errors(include_input=False, include_url=False)[0]["loc"])) or "the beginning"
         raise ConfigError(f"This is no record of `mcp-cxr doctor --deep`: {where[:100]} does not fit.") from None

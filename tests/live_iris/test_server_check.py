@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.first_contact import ContactRecord, Parts, expectations
-from mcp_cxr.first_contact.iris import WriteSize, contact_iris, contact_iris_writing
+from mcp_cxr.server_check import CheckRecord, Parts, expectations
+from mcp_cxr.server_check.iris import WriteSize, check_iris, check_iris_by_writing
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,9 +19,9 @@ pytestmark = pytest.mark.iris_live
 
 async def test_every_part_is_finished(backend: LiveBackend, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     parts = Parts()
-    facts = await contact_iris(backend.config, parts)
-    facts = await contact_iris_writing(backend.config, facts, WriteSize(2000, 256, 200), tmp_path, parts)
-    found = expectations(ContactRecord(mcp_cxr="0.1.0", python="3.11.0", iris=facts))
+    facts = await check_iris(backend.config, parts)
+    facts = await check_iris_by_writing(backend.config, facts, WriteSize(2000, 256, 200), tmp_path, parts)
+    found = expectations(CheckRecord(mcp_cxr="0.1.0", python="3.11.0", iris=facts))
     with capsys.disabled():
         for one in found:
             if not one.holds:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.first_contact import Parts, contact_service
-from tests.first_contact.conftest import differences
+from mcp_cxr.server_check import Parts, check_embedding_service
+from tests.server_check.conftest import differences
 from tests.standins.nvclip import StandIn, embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.first_contact._contact_record import ServiceRecord
+    from mcp_cxr.server_check._record import ServiceRecord
 
 SIZES = {"nim": 224, "infinity": 224, "vllm": 448}
 VERSIONS = {"nim": "2.0.0", "infinity": "2.0.0", "vllm": "0.33.0"}
@@ -36,7 +36,7 @@ def configured(services: dict[str, StandIn], dialect: str, **more: Any) -> Stand
 
 async def ask(standin: StandIn) -> ServiceRecord:
     async with embedder_for(standin) as embedder:
-        return await contact_service(
+        return await check_embedding_service(
             embedder.probes,
             Parts(),
             dialect=standin.dialect,  # pyright: ignore[reportArgumentType]  # one of three

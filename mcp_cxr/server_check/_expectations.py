@@ -1,4 +1,4 @@
-"""Compares a record with what mcp-cxr expects of servers."""
+"""Compares the answers in a record with those that mcp-cxr expects."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from mcp_cxr.first_contact._contact_record import (
+    from mcp_cxr.server_check._record import (
         CasesFacts,
-        ContactRecord,
+        CheckRecord,
         ImagesFacts,
         IrisFacts,
         LoadFacts,
@@ -58,7 +58,7 @@ class Expectation:
     """What follows if it does not hold."""
 
 
-def expectations(record: ContactRecord) -> list[Expectation]:
+def expectations(record: CheckRecord) -> list[Expectation]:
     """Return every comparison that the record allows; what was not asked is left out."""
     found: list[Expectation] = []
     if record.iris:
@@ -68,7 +68,7 @@ def expectations(record: ContactRecord) -> list[Expectation]:
     return found
 
 
-def with_differences(record: ContactRecord) -> ContactRecord:
+def with_differences(record: CheckRecord) -> CheckRecord:
     """Return the record with the number of expectations that hold, and the names of the others."""
     found = expectations(record)
     names = tuple(one.name for one in found if not one.holds)

@@ -1,4 +1,4 @@
-"""Version, options, privileges and plans of the server."""
+"""Reads the version, options, privileges and query plans of the server."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from statistics import median
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from mcp_cxr.errors import CxrError, StoreError, StoreMissing
-from mcp_cxr.first_contact._allowed_operations_and_plans import PLAN_WORDS, PLANNED
-from mcp_cxr.first_contact._allowed_values import TABLES, OptionName, TableName, VectorForm, cell_kind, power_of_ten
-from mcp_cxr.first_contact._contact_record import OptionFacts, PlanFacts, PrivilegeFacts
-from mcp_cxr.first_contact.iris._store_calls import reads
+from mcp_cxr.server_check._allowed_values import TABLES, OptionName, TableName, VectorForm, cell_kind, power_of_ten
+from mcp_cxr.server_check._operation_and_plan_codes import PLAN_WORDS, PLANNED
+from mcp_cxr.server_check._record import OptionFacts, PlanFacts, PrivilegeFacts
+from mcp_cxr.server_check.iris._store_calls import reads
 from mcp_cxr.stores.iris.schema import read_entries
 from mcp_cxr.stores.iris.tables import studies
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._allowed_values import Privilege
-    from mcp_cxr.first_contact._contact_record import Found
-    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
-    from mcp_cxr.first_contact.iris._store_calls import Inputs
+    from mcp_cxr.server_check._allowed_values import Privilege
+    from mcp_cxr.server_check._record import Found
+    from mcp_cxr.server_check.iris._recorded_statements import RecordedStatements
+    from mcp_cxr.server_check.iris._store_calls import Inputs
     from mcp_cxr.stores.iris.driver import Row
 
 _PING = "SELECT 1"

@@ -1,4 +1,4 @@
-"""Runs one part within its share of the time, and keeps what it found."""
+"""Runs the parts of a check one after the other, each for a limited time, and keeps what each has found by then."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import anyio
 from pydantic import ValidationError
 
 from mcp_cxr.errors import CxrError, unwrap_exception_group
-from mcp_cxr.first_contact._allowed_values import Failure
+from mcp_cxr.server_check._allowed_values import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from mcp_cxr.first_contact._allowed_values import State
-    from mcp_cxr.first_contact._contact_record import Found, Part
+    from mcp_cxr.server_check._allowed_values import State
+    from mcp_cxr.server_check._record import Found, Part
 
 UNEXPECTED = (ValueError, TypeError, KeyError, IndexError, AttributeError, ArithmeticError)
 """What reading an answer raises that is not of the type it should be."""

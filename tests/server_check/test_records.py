@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_cxr.first_contact import expectations, read_record, with_differences
+from mcp_cxr.server_check import expectations, read_record, with_differences
 
 RECORDS = Path(__file__).parent / "records"
 KNOWN: dict[str, dict[str, str]] = {

@@ -1,4 +1,4 @@
-"""Tables of its own, with a random name; they are dropped at the end, and after a kill by the next run.
+"""Scratch tables with a random name, dropped at the end; if the process is killed, the next run drops them.
 
 A note in the data folder names them while they may exist. It is locked as long as the run lives.
 """
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 import anyio
 
 from mcp_cxr.errors import ConfigError, CxrError, StoreError
-from mcp_cxr.first_contact._allowed_values import TABLES
+from mcp_cxr.server_check._allowed_values import TABLES
 from mcp_cxr.stores.iris.driver import NO_SUCH_TABLE
 
 try:
@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._contact_parts import Parts
-    from mcp_cxr.first_contact.iris._iris_session import Session
-    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
+    from mcp_cxr.server_check._timed_parts import Parts
+    from mcp_cxr.server_check.iris._recorded_statements import RecordedStatements
+    from mcp_cxr.server_check.iris._session import Session
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _DROP_WITHIN_S = 120
 
 @asynccontextmanager
 async def scratch_tables(session: Session, folder: Path, parts: Parts) -> AsyncGenerator[None]:
-    """Remove what a kill left, then let `session` use tables of its own; drop them, also after Ctrl-C.
+    """Remove what a kill left, then let `session` use scratch tables; drop them, also after Ctrl-C.
 
     Raises:
         ConfigError: The data folder cannot be written.

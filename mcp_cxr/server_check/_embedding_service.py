@@ -1,4 +1,4 @@
-"""What is asked of an embedding service; only canned texts and drawings are sent."""
+"""Checks how an embedding service answers; only canned texts and drawings are sent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final, cast, get_args
 
 from mcp_cxr.embeddings.nvclip import FINE_TEXT_LENGTHS, RequestRefused, seen_size
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
-from mcp_cxr.first_contact._allowed_values import Dialect, KnownModel, Pair, Request
-from mcp_cxr.first_contact._contact_parts import not_asked
-from mcp_cxr.first_contact._contact_record import (
+from mcp_cxr.images import encode_jpeg
+from mcp_cxr.server_check._allowed_values import Dialect, KnownModel, Pair, Request
+from mcp_cxr.server_check._record import (
     AnswerFacts,
     CosineFacts,
     Found,
@@ -21,13 +21,13 @@ from mcp_cxr.first_contact._contact_record import (
     ServiceRecord,
     TextsFacts,
 )
-from mcp_cxr.images import encode_jpeg
+from mcp_cxr.server_check._timed_parts import not_asked
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from mcp_cxr.embeddings.nvclip import PlainQuestion, ServiceProbes
-    from mcp_cxr.first_contact._contact_parts import Parts
+    from mcp_cxr.server_check._timed_parts import Parts
 
 SHARES_S: Final = {"service": 60.0, "texts": 60.0, "images": 180.0}
 """Seconds of each part."""
@@ -37,7 +37,7 @@ _PACES = ((1, 1), (8, 1), (32, 1), (1, 4), (8, 4))
 """Images of a request, and requests at once."""
 
 
-async def contact_service(
+async def check_embedding_service(
     probes: ServiceProbes, parts: Parts, *, dialect: Dialect, model: str, image_size: int
 ) -> ServiceRecord:
     """Ask the service what changes what mcp-cxr sends to it.

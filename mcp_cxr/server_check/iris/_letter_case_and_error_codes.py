@@ -1,25 +1,25 @@
-"""How texts come back, and the SQLCODEs of what is wrong, on tables of its own."""
+"""Checks in which letter case texts are returned, and the SQLCODEs of wrong statements, on scratch tables."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.first_contact._contact_record import CaseFacts, RefusalFacts
-from mcp_cxr.first_contact.iris._iris_session import create
-from mcp_cxr.first_contact.iris._store_calls import drawn_fingerprint, drawn_vectors, made_images, made_studies
 from mcp_cxr.records import Filter, ImageId
+from mcp_cxr.server_check._record import CaseFacts, RefusalFacts
+from mcp_cxr.server_check.iris._session import create
+from mcp_cxr.server_check.iris._store_calls import drawn_fingerprint, drawn_vectors, made_images, made_studies
 from mcp_cxr.stores.iris.tables import images, rankings_and_counts, studies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._allowed_values import Case
-    from mcp_cxr.first_contact._contact_record import Found
-    from mcp_cxr.first_contact.iris._iris_session import Session
-    from mcp_cxr.first_contact.iris._recorded_statements import RecordedStatements
     from mcp_cxr.records import Fingerprint
+    from mcp_cxr.server_check._allowed_values import Case
+    from mcp_cxr.server_check._record import Found
+    from mcp_cxr.server_check.iris._recorded_statements import RecordedStatements
+    from mcp_cxr.server_check.iris._session import Session
 
 _MIXED = "aBc"
 _CREATE: Final = "CREATE TABLE {table}Case (FoldedText VARCHAR(50), ExactText VARCHAR(50) %EXACT)"

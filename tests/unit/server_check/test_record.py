@@ -11,13 +11,13 @@ import pytest
 from pydantic import ValidationError
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.first_contact import ContactRecord, read_record
-from mcp_cxr.first_contact._allowed_operations_and_plans import FILTERS, PLANNED, READS, WRITES
-from mcp_cxr.first_contact._allowed_values import power_of_ten
-from mcp_cxr.first_contact._contact_record import PlanFacts, ServerFacts
-from mcp_cxr.first_contact.iris import _server_facts, _store_calls
-from mcp_cxr.first_contact.iris._server_facts import reduce_plan, vector_form
 from mcp_cxr.records import Filter, Fingerprint
+from mcp_cxr.server_check import CheckRecord, read_record
+from mcp_cxr.server_check._allowed_values import power_of_ten
+from mcp_cxr.server_check._operation_and_plan_codes import FILTERS, PLANNED, READS, WRITES
+from mcp_cxr.server_check._record import PlanFacts, ServerFacts
+from mcp_cxr.server_check.iris import _server_facts, _store_calls
+from mcp_cxr.server_check.iris._server_facts import reduce_plan, vector_form
 from mcp_cxr.stores.iris import _store
 from mcp_cxr.stores.iris.schema import Entries
 
@@ -44,13 +44,13 @@ def texts_of(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]
 
 
 def test_every_text_is_one_of_a_list_or_a_version():
-    found = list(texts_of(ContactRecord.model_json_schema()))
+    found = list(texts_of(CheckRecord.model_json_schema()))
     assert len(found) > 20
     assert [path for path, schema in found if not {"enum", "const", "pattern"} & schema.keys()] == []
 
 
 def test_every_object_refuses_other_fields():
-    schemas = ContactRecord.model_json_schema()["$defs"].values()
+    schemas = CheckRecord.model_json_schema()["$defs"].values()
     assert all(schema["additionalProperties"] is False for schema in schemas if schema["type"] == "object")
 
 
@@ -61,7 +61,7 @@ def test_a_version_is_two_or_three_numbers(version: str):
 
 
 def test_errors_quote_no_value():
-    record = ContactRecord(mcp_cxr="0.1.0", python="3.11.7").to_text()
+    record = CheckRecord(mcp_cxr="0.1.0", python="3.11.7").to_text()
     for text in (f'{{"mcp_cxr": "{CANARY}"}}', CANARY, record.replace("3.11.7", CANARY)):
         with pytest.raises(ConfigError, match="This is no record of `mcp-cxr doctor --deep`") as caught:
             read_record(text)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.first_contact._allowed_operations_and_plans import READS
-from mcp_cxr.first_contact.iris import _iris_session
-from tests.first_contact.conftest import ask, differences
+from mcp_cxr.server_check._operation_and_plan_codes import READS
+from mcp_cxr.server_check.iris import _reading_parts
+from tests.server_check.conftest import ask, differences
 
 if TYPE_CHECKING:
     from mcp_cxr.stores.iris import IrisConfig
@@ -77,7 +77,7 @@ async def test_a_missing_privilege_is_named(archive: IrisConfig, server: StandIn
         ({"options": {"LockThreshold": "500", "LockTimeout": "10"}}, {"option LockThreshold", "option FastDistinct"}),
         ({"numbers_as_text": True}, {"numbers"}),
         ({"vector_cell": "[" + ",".join(["1"] * 16) + "]"}, {"vector form"}),
-        ({"explains": False}, {f"plan {name}" for name in _iris_session._server_facts.PLANNED}),
+        ({"explains": False}, {f"plan {name}" for name in _reading_parts._server_facts.PLANNED}),
     ],
 )
 async def test_each_difference_of_a_server_is_named(
@@ -104,7 +104,7 @@ async def test_a_lost_connection_fails_one_operation(archive: IrisConfig, server
 async def test_a_part_that_exceeds_its_share_is_not_finished(
     archive: IrisConfig, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(_iris_session.SHARES_S, "statements", 0.5)
+    monkeypatch.setitem(_reading_parts.SHARES_S, "statements", 0.5)
     server.inject_fault("silence", matching="HAVING COUNT ( * )")
     facts = await ask(archive)
     assert facts.statements.state == "not finished"

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from mcp_cxr.first_contact import Parts
-from mcp_cxr.first_contact._allowed_operations_and_plans import READS, WRITES
-from mcp_cxr.first_contact.iris import WriteSize, contact_iris_writing
-from mcp_cxr.first_contact.iris._iris_session import Session
-from mcp_cxr.first_contact.iris._scratch_tables import scratch_tables
-from tests.first_contact.conftest import ask, differences
+from mcp_cxr.server_check import Parts
+from mcp_cxr.server_check._operation_and_plan_codes import READS, WRITES
+from mcp_cxr.server_check.iris import WriteSize, check_iris_by_writing
+from mcp_cxr.server_check.iris._scratch_tables import scratch_tables
+from mcp_cxr.server_check.iris._session import Session
+from tests.server_check.conftest import ask, differences
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mcp_cxr.first_contact._contact_record import IrisFacts
+    from mcp_cxr.server_check._record import IrisFacts
     from mcp_cxr.stores.iris import IrisConfig
     from tests.standins.iris import StandIn
 
@@ -27,8 +27,8 @@ SMALL = WriteSize(rows=1100, dimension=16, studies=40)
 KILLED = """
 import os, signal, sys, anyio
 from pathlib import Path
-from mcp_cxr.first_contact import Parts
-from mcp_cxr.first_contact.iris import WriteSize, contact_iris, contact_iris_writing
+from mcp_cxr.server_check import Parts
+from mcp_cxr.server_check.iris import WriteSize, check_iris, check_iris_by_writing
 from mcp_cxr.stores.iris import IrisConfig
 
 def end(title, share_s):
@@ -38,15 +38,15 @@ def end(title, share_s):
 async def main():
     parts = Parts(end)
     config = IrisConfig(host=sys.argv[1], port=int(sys.argv[2]), username=sys.argv[3], password=sys.argv[4])
-    facts = await contact_iris(config, parts)
-    await contact_iris_writing(config, facts, WriteSize(100, 16, 10), Path(sys.argv[5]), parts)
+    facts = await check_iris(config, parts)
+    await check_iris_by_writing(config, facts, WriteSize(100, 16, 10), Path(sys.argv[5]), parts)
 
 anyio.run(main)
 """
 
 
 async def write(config: IrisConfig, folder: Path, size: WriteSize = SMALL) -> IrisFacts:
-    return await contact_iris_writing(config, await ask(config), size, folder, Parts())
+    return await check_iris_by_writing(config, await ask(config), size, folder, Parts())
 
 
 def notes(folder: Path) -> list[str]:
@@ -118,7 +118,7 @@ async def test_an_interruption_drops_the_tables(config: IrisConfig, server: Stan
                 assert server.tables
                 scope.cancel()
 
-        await contact_iris_writing(config, facts, SMALL, tmp_path, Parts(interrupt))
+        await check_iris_by_writing(config, facts, SMALL, tmp_path, Parts(interrupt))
     assert (server.tables, notes(tmp_path)) == ({}, [])
 
 
@@ -137,6 +137,6 @@ async def test_tables_of_a_run_that_lives_are_kept(config: IrisConfig, server: S
     facts = await ask(config)
     async with Session(config, config.table) as first, scratch_tables(first, tmp_path, Parts()):
         await first.run(lambda on: on.try_execute("CREATE TABLE {table} (X INTEGER)"), may_write=True)
-        await contact_iris_writing(config, facts, WriteSize(10, 16, 4), tmp_path, Parts())
+        await check_iris_by_writing(config, facts, WriteSize(10, 16, 4), tmp_path, Parts())
         assert list(server.tables) == [first.table]
     assert server.tables == {}

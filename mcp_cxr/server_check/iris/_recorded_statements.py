@@ -8,16 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
 from mcp_cxr.errors import CxrError
-from mcp_cxr.first_contact._allowed_values import Verb, cell_kind, power_of_ten
-from mcp_cxr.first_contact._contact_parts import UNEXPECTED, failure_name
-from mcp_cxr.first_contact._contact_record import CallFacts, StatementFacts
+from mcp_cxr.server_check._allowed_values import Verb, cell_kind, power_of_ten
+from mcp_cxr.server_check._record import CallFacts, StatementFacts
+from mcp_cxr.server_check._timed_parts import UNEXPECTED, failure_name
 from mcp_cxr.stores.iris.driver import Statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
     from typing import LiteralString
 
-    from mcp_cxr.first_contact._allowed_values import CellKind, Failure
+    from mcp_cxr.server_check._allowed_values import CellKind, Failure
     from mcp_cxr.stores.iris.driver import Connection, Row
 
 _VERBS = frozenset(get_args(Verb))
@@ -41,7 +41,7 @@ class RecordedStatements(Statements):
 
     Args:
         connection: Used by nothing else meanwhile.
-        table: The archive's, or one of its own.
+        table: The archive's, or a scratch table.
         may_write: Whether updates and DDL are run; if not, they raise RuntimeError and nothing is sent.
         has_nolock: As of `Statements`.
     """

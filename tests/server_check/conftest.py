@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from mcp_cxr.first_contact import ContactRecord, Parts, expectations
-from mcp_cxr.first_contact.iris import contact_iris
-from mcp_cxr.first_contact.iris._store_calls import drawn_vectors, made_images, made_studies
 from mcp_cxr.records import Fingerprint
+from mcp_cxr.server_check import CheckRecord, Parts, expectations
+from mcp_cxr.server_check.iris import check_iris
+from mcp_cxr.server_check.iris._store_calls import drawn_vectors, made_images, made_studies
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.cli import conftest as commands
 from tests.support.iris import plain_server
 
 if TYPE_CHECKING:
-    from mcp_cxr.first_contact._contact_record import IrisFacts, ServiceRecord
+    from mcp_cxr.server_check._record import IrisFacts, ServiceRecord
     from tests.standins.iris import StandIn
 
 on_new, run = commands.on_new, commands.run  # fixtures
@@ -44,11 +44,11 @@ async def archive(config: IrisConfig) -> IrisConfig:
 
 
 async def ask(config: IrisConfig) -> IrisFacts:
-    return await contact_iris(config, Parts())
+    return await check_iris(config, Parts())
 
 
 def differences(iris: IrisFacts | None = None, embedder: ServiceRecord | None = None) -> dict[str, str]:
     """Return what differs from what mcp-cxr expects, with its meaning."""
-    record = ContactRecord(mcp_cxr="0.1.0", python="3.11.7", iris=iris, embedder=embedder)
+    record = CheckRecord(mcp_cxr="0.1.0", python="3.11.7", iris=iris, embedder=embedder)
     found: list[Any] = expectations(record)
     return {one.name: one.meaning for one in found if not one.holds}

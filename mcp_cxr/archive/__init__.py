@@ -9,7 +9,7 @@
 """
 
 from mcp_cxr.archive._archive import Archive
-from mcp_cxr.archive._open import copy_archive, local_config, mark_as_demo, open_archive
+from mcp_cxr.archive._open import copy_archive, mark_as_demo, open_archive
 from mcp_cxr.archive._pacs import open_pacs
 from mcp_cxr.archive._roots import AllowedRoots
 from mcp_cxr.archive._server_check import check_servers
@@ -19,7 +19,6 @@ __all__ = [
     "Archive",
     "check_servers",
     "copy_archive",
-    "local_config",
     "mark_as_demo",
     "open_archive",
     "open_pacs",

@@ -5,7 +5,6 @@ from mcp_cxr.demo._dicom import to_dicom
 from mcp_cxr.demo._reports import write_report
 from mcp_cxr.demo._run import ENCODER_FOLDER, run_demo
 from mcp_cxr.demo.phantom import (
-    FINDING_KINDS,
     MAX_STORED_VALUE,
     Patient,
     PhantomFinding,
@@ -15,7 +14,6 @@ from mcp_cxr.demo.phantom import (
 
 __all__ = [
     "ENCODER_FOLDER",
-    "FINDING_KINDS",
     "MAX_STORED_VALUE",
     "DemoDataSet",
     "DemoImage",

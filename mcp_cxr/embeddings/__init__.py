@@ -6,10 +6,8 @@
 from mcp_cxr.embeddings._base import CheckableEmbedder, Embedder
 from mcp_cxr.embeddings._offline_embedder import OfflineEmbedder
 from mcp_cxr.embeddings.local import (
-    FolderSummary,
     LocalConfig,
     LocalEmbedder,
-    Reference,
     SessionOptions,
     describe_folder,
     quantize_folder,
@@ -19,11 +17,9 @@ from mcp_cxr.embeddings.local import (
 __all__ = [
     "CheckableEmbedder",
     "Embedder",
-    "FolderSummary",
     "LocalConfig",
     "LocalEmbedder",
     "OfflineEmbedder",
-    "Reference",
     "SessionOptions",
     "describe_folder",
     "quantize_folder",

@@ -19,7 +19,6 @@ WORDS_OF_77_TOKENS: Final = 45
 class EmbedderCheck:
     """Result of a check of a working embedder."""
 
-    fingerprint: Fingerprint
     image_ms: float
     """Milliseconds to embed one image."""
     text_ms: float

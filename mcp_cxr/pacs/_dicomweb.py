@@ -93,10 +93,6 @@ class DicomWeb:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """Close the connections."""
         await self._queries.aclose()
         await self._files.aclose()
 

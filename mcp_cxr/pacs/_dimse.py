@@ -102,10 +102,6 @@ class Dimse:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
-
-    async def aclose(self) -> None:
-        """End the association."""
         with anyio.CancelScope(shield=True):
             await to_thread.run_sync(self._association.release)
 

@@ -101,10 +101,6 @@ class PacsSource(Protocol):
         """Write an instance as a DICOM file to `target`, which does not exist; return its bytes."""
         ...
 
-    async def aclose(self) -> None:
-        """Close the connections."""
-        ...
-
 
 def is_uid(text: str | None) -> bool:
     """Return whether a text has the form of a UID, PS3.5 9.1."""

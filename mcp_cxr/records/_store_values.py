@@ -139,8 +139,6 @@ class ResultFacts:
     """None if no vectors were compared."""
     counts: tuple[int, ...]
     """Images, studies or subjects that pass each of the further filters."""
-    reader_version: int
-    """As in `StoreInfo`."""
     read_slowly: int = 0
     """Images whose vectors were read one by one, because what makes this fast is still being prepared."""
 

@@ -39,8 +39,6 @@ class UnderstoodQuery:
     """With the filters and the limit that the words name."""
     meaning: QueryMeaning | None = None
     """Of the words that remain; None if none do."""
-    ignored: tuple[str, ...] = ()
-    """Words that occur in no report, label or tag."""
     warnings: tuple[str, ...] = ()
     view_applied: bool = False
     """Whether the words name the view, and no argument does."""
@@ -86,7 +84,6 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     return UnderstoodQuery(
         filtered,
         meaning if has_words else None,
-        unknown,
         warnings,
         bool(text_filters.view_positions) and not query.where.view,
         _word_uses(filtered, text_filters, meaning, unknown),

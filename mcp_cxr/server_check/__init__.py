@@ -5,16 +5,14 @@ mcp-cxr was tested against simulated servers, so that each real answer confirms 
 """
 
 from mcp_cxr.server_check._embedding_service import check_embedding_service
-from mcp_cxr.server_check._expectations import Expectation, expectations, with_differences
-from mcp_cxr.server_check._record import CheckRecord, read_record
+from mcp_cxr.server_check._expectations import expectations, with_differences
+from mcp_cxr.server_check._record import CheckRecord
 from mcp_cxr.server_check._timed_parts import Parts
 
 __all__ = [
     "CheckRecord",
-    "Expectation",
     "Parts",
     "check_embedding_service",
     "expectations",
-    "read_record",
     "with_differences",
 ]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from mcp_cxr.errors import ConfigError
 from mcp_cxr.server_check._allowed_values import (  # noqa: TC001  # read at run time, to check values
     Case,
     CaseQuery,
@@ -304,19 +303,6 @@ class CheckRecord(Facts):
     def to_text(self) -> str:
         """Return the file's content: JSON."""
         return self.model_dump_json(indent=1) + "\n"
-
-
-def read_record(text: str) -> CheckRecord:
-    """Return the record that a file holds.
-
-    Raises:
-        ConfigError: It is no record of this version.
-    """
-    try:
-        return CheckRecord.model_validate_json(text)
-    except ValidationError as exc:
-        where = ".".join(map(str, exc.errors(include_input=False, include_url=False)[0]["loc"])) or "the beginning"
-        raise ConfigError(f"This is no record of `mcp-cxr doctor --deep`: {where[:100]} does not fit.") from None
 
 
 Part = TypeVar("Part", bound=PartFacts)

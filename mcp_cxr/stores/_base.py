@@ -283,7 +283,6 @@ class Store(ABC):
             await self.get(ids, with_vectors=with_vectors),
             await self.reference_sample() if with_vectors else None,
             tuple([await self.count(one, distinct=distinct) for one in also_count]),
-            info.reader_version,
         )
 
     @abstractmethod

@@ -6,20 +6,20 @@ import csv
 import gzip
 import re
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pydicom
 import pytest
 
 from mcp_cxr.demo import (
-    FINDING_KINDS,
     MAX_STORED_VALUE,
     DemoDataSet,
     draw_phantom,
     to_dicom,
     write_data_set,
 )
+from mcp_cxr.demo.phantom import Kind
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def test_withheld_reports_leave_each_kind_of_finding_with_and_without_a_report(t
         assert {f"s{row['study_id']}" for row in rows_of(drawn, name)} == reported
     for withheld in (False, True):
         images = [image for image in drawn.images if (image.study_id not in reported) == withheld]
-        assert {finding.kind for image in images for finding in image.findings} == set(FINDING_KINDS)
+        assert {finding.kind for image in images for finding in image.findings} == set(get_args(Kind))
 
 
 def test_a_second_run_touches_no_file_and_mends_a_damaged_one(tmp_path: Path) -> None:

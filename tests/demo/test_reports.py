@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import pytest
 
-from mcp_cxr.demo import FINDING_KINDS, PhantomFinding, write_report
-from mcp_cxr.demo.phantom import DEVICES
+from mcp_cxr.demo import PhantomFinding, write_report
+from mcp_cxr.demo.phantom import DEVICES, Kind
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
-    from mcp_cxr.demo.phantom import Kind, View
+    from mcp_cxr.demo.phantom import View
 
 SEEDS = range(40)
 WORDS: dict[Kind, str] = {
@@ -36,7 +36,7 @@ def denied(text: str) -> str:
     return " ".join(sentence for sentence in text.split(". ") if re.match(r"No |There is no ", sentence))
 
 
-@pytest.mark.parametrize("kind", FINDING_KINDS)
+@pytest.mark.parametrize("kind", get_args(Kind))
 def test_what_is_drawn_is_said_and_not_denied(kind: Kind) -> None:
     for seed in SEEDS:
         text = findings_of(write_report([PhantomFinding(kind, "left")], view="PA", follow_up=False, seed=seed).text)
@@ -101,7 +101,7 @@ def test_words_vary_and_most_reports_have_an_impression() -> None:
 
 
 def test_labels_are_chexperts_own() -> None:
-    everything = [PhantomFinding(kind, "left", "large") for kind in FINDING_KINDS]
+    everything = [PhantomFinding(kind, "left", "large") for kind in get_args(Kind)]
     for seed in SEEDS:
         labels = write_report(everything, view="PA", follow_up=False, seed=seed).labels
         assert set(labels) <= set(LABELS)

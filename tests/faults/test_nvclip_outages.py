@@ -111,10 +111,9 @@ async def test_a_connection_the_service_closed_while_idle_is_opened_again(standi
         np.testing.assert_allclose(np.array(await embedder.embed_images(renderings(2))), np.array(before), atol=1e-6)
 
 
-async def test_check_returns_fingerprint_and_times(standin: StandIn) -> None:
+async def test_check_returns_times(standin: StandIn) -> None:
     async with embedder_for(standin) as embedder:
         checked = await embedder.check()
-    assert checked.fingerprint.dimension == 1024
     assert checked.image_ms > 0
     assert checked.text_ms > 0
 
@@ -125,7 +124,8 @@ async def test_check_does_not_wait_until_the_service_counts_as_up(standin: Stand
         with pytest.raises(EmbeddingUnavailable):
             await embedder.fingerprint()
         standin.start()
-        assert (await embedder.check()).fingerprint == await embedder.fingerprint()
+        await embedder.check()
+        assert (await embedder.fingerprint()).dimension == 1024
 
 
 async def test_check_of_a_loading_service_raises_not_ready(standin: StandIn) -> None:

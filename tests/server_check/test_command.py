@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from mcp_cxr.server_check import read_record, with_differences
+from mcp_cxr.server_check import CheckRecord, with_differences
 from mcp_cxr.stores.iris import IrisConfig, IrisStore
 from tests.cli.conftest import at_a_terminal, set_environment
 from tests.server_check.conftest import FINGERPRINT
@@ -64,7 +64,7 @@ def test_the_last_lines_say_what_differs(on_servers: Command, iris: IrisStandIn,
     iris.configure(explains=False, options={})
     done = on_servers("doctor", "--deep", "--out", tmp_path / "report.json")
     first, *others = done.out.splitlines()
-    record = read_record((tmp_path / "report.json").read_text())
+    record = CheckRecord.model_validate_json((tmp_path / "report.json").read_text())
     assert done.code == 1
     assert first == f"{record.as_expected} of {record.expected} answers are as expected"
     assert [line.split("  ")[1].strip() for line in others] == list(record.differences)
@@ -80,7 +80,7 @@ def test_servers_as_documented_end_with_success(on_servers: Command, tmp_path: P
     done = on_servers("doctor", "--deep", "--json", "--out", tmp_path / "report.json")
     assert (done.code, done.json["differences"]) == (0, [])
     assert done.json == json.loads((tmp_path / "report.json").read_text())
-    record = read_record(done.out)
+    record = CheckRecord.model_validate_json(done.out)
     assert with_differences(record) == record
     assert record.expected > 100
 
@@ -99,7 +99,7 @@ def test_no_text_of_a_server_is_in_the_file(
     assert text.isascii()
     for part in (CANARY, "Canary", "Smith", "1938"):
         assert part.casefold() not in (text + done.out + done.err).casefold()
-    record = read_record(text)
+    record = CheckRecord.model_validate_json(text)
     assert record.iris
     assert record.iris.server.version == "2026.1"
     assert 0 < record.as_expected < record.expected
@@ -113,7 +113,7 @@ def test_no_text_of_a_server_is_in_the_file_of_a_run_that_writes(iris: IrisStand
     assert "This writes 23,200 rows of drawn numbers, about 475 MB" in done.stderr
     assert "Not on a production namespace. Type yes to continue" in done.stderr
     assert CANARY not in file.read_text() + done.stdout + done.stderr
-    assert read_record(file.read_text()).iris
+    assert CheckRecord.model_validate_json(file.read_text()).iris
     assert iris.tables == {}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_cxr.server_check import expectations, read_record, with_differences
+from mcp_cxr.server_check import CheckRecord, expectations, with_differences
 
 RECORDS = Path(__file__).parent / "records"
 KNOWN: dict[str, dict[str, str]] = {
@@ -30,7 +30,7 @@ def test_each_file_is_known():
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_file_is_read_back(name: str):
     text = (RECORDS / name).read_text()
-    record = read_record(text)
-    assert read_record(record.to_text()) == record
+    record = CheckRecord.model_validate_json(text)
+    assert CheckRecord.model_validate_json(record.to_text()) == record
     assert {one.name for one in expectations(record) if not one.holds} == set(KNOWN[name])
     assert set(with_differences(record).differences) == set(KNOWN[name])

@@ -5,7 +5,6 @@ from mcp_cxr.chat.backend._broad_folders import broad_folder_warning
 from mcp_cxr.chat.backend._conversation import Conversation, PendingConsent
 from mcp_cxr.chat.backend._export import Origin, Selection, to_csv, write_zip
 from mcp_cxr.chat.backend._ingest_job import IngestJob, folder_of
-from mcp_cxr.chat.backend._mcp_client import ServerEnded
 from mcp_cxr.chat.backend._pull_job import PullJob
 from mcp_cxr.chat.backend._saved_queries import save_query, saved_queries
 from mcp_cxr.chat.backend._viewer_queries import ViewerQuery
@@ -18,7 +17,6 @@ __all__ = [
     "PendingConsent",
     "PullJob",
     "Selection",
-    "ServerEnded",
     "ViewerQuery",
     "broad_folder_warning",
     "current_backend",

@@ -15,15 +15,6 @@ Side: TypeAlias = Literal["left", "right"]
 Grade: TypeAlias = Literal["trace", "small", "moderate", "large"]
 Zone: TypeAlias = Literal["upper", "mid", "lower"]
 
-FINDING_KINDS: tuple[Kind, ...] = (
-    "effusion",
-    "pneumothorax",
-    "cardiomegaly",
-    "nodule",
-    "pacemaker",
-    "central line",
-    "endotracheal tube",
-)
 DEVICES: tuple[Kind, ...] = ("pacemaker", "central line", "endotracheal tube")
 
 

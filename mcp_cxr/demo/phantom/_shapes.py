@@ -155,10 +155,10 @@ def profile(points: Sequence[Point], at: Field) -> Field:
     return np.interp(at, fine, np.convolve(raw, window / window.sum(), mode="valid")).astype(np.float32)
 
 
-def smooth_path(points: Sequence[Point], pieces: int = 8) -> list[Point]:
+def smooth_path(points: Sequence[Point]) -> list[Point]:
     """Return a smooth line through the points (Catmull-Rom: each tangent points from neighbor to neighbor)."""
     p = np.array([points[0], *points, points[-1]])
-    t = np.linspace(0, 1, pieces, endpoint=False)[:, None]
+    t = np.linspace(0, 1, 8, endpoint=False)[:, None]
     before, start, end, after = p[:-3], p[1:-2], p[2:-1], p[3:]
     path: list[Point] = []
     for a, b, c, d in zip(before, start, end, after, strict=True):

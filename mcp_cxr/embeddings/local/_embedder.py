@@ -157,7 +157,6 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
         Raises:
             EmbeddingRejected: The folder cannot be used, or a package is missing.
         """
-        fingerprint = await self.fingerprint()
         image = [Rendering(canned_images(self.image_spec.size)[0])]
         times: list[float] = []
         for embed in (partial(self.embed_images, image), partial(self.embed_texts, CANNED_TEXTS[:1])):
@@ -165,7 +164,7 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
             started = time.perf_counter()
             await embed()
             times.append((time.perf_counter() - started) * 1000)
-        return EmbedderCheck(fingerprint, *times)
+        return EmbedderCheck(*times)
 
     async def _run_images(self, work: Callable[[], T]) -> T:
         return await to_thread.run_sync(work, limiter=self._image_thread)

@@ -4,10 +4,7 @@ from mcp_cxr.embeddings.nvclip._embedder import NvclipEmbedder
 from mcp_cxr.embeddings.nvclip._service import NvclipConfig, RequestPolicy, RequestRefused
 from mcp_cxr.embeddings.nvclip._service_probes import (
     FINE_TEXT_LENGTHS,
-    BatchResult,
-    Padding,
     PlainQuestion,
-    ReplyShape,
     ServiceProbes,
     TextLimit,
     seen_size,
@@ -15,12 +12,9 @@ from mcp_cxr.embeddings.nvclip._service_probes import (
 
 __all__ = [
     "FINE_TEXT_LENGTHS",
-    "BatchResult",
     "NvclipConfig",
     "NvclipEmbedder",
-    "Padding",
     "PlainQuestion",
-    "ReplyShape",
     "RequestPolicy",
     "RequestRefused",
     "ServiceProbes",

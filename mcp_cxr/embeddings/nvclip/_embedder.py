@@ -151,20 +151,15 @@ class NvclipEmbedder:
                 f"The embedding service at {self._config.base_url} is not ready; it may be loading its model."
             )
         self._fingerprint = None
-        fingerprint = await self.fingerprint()
+        await self.fingerprint()
         await self._learn_text_limit()
         image_ms = await self._milliseconds(self._images, self_check_images()[0])
-        return EmbedderCheck(fingerprint, image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
+        return EmbedderCheck(image_ms, await self._milliseconds(self._texts, SELF_CHECK_TEXTS[0]))
 
     @property
     def probes(self) -> ServiceProbes:
         """Questions about the service's limits and habits; open the embedder first."""
         return ServiceProbes(self._service, self._dialect, self._images, self._texts)
-
-    @property
-    def max_batch(self) -> int:
-        """Images of one request at most."""
-        return self._dialect.max_items
 
     @property
     def _service(self) -> Service:

@@ -77,9 +77,7 @@ class Padding:
 class BatchResult:
     """The answer to one request of several images."""
 
-    items: int
     status: int
-    ms: float
     cosine: float | None
     """The lowest between an image's vector in this and in a request of two; None if the request was refused."""
 
@@ -167,30 +165,25 @@ class ServiceProbes:
         drawings = self_check_images()
         alone = await self._vectors(self._images, partial(self._dialect.embed_images, drawings), len(drawings))
         batch = list(itertools.islice(itertools.cycle(drawings), items))
-        start = time.perf_counter()
         try:
             vectors = await self._vectors(self._images, partial(self._dialect.embed_images, batch), items)
         except (RequestRefused, RejectedByStatus) as exc:
-            return BatchResult(items, exc.status, (time.perf_counter() - start) * 1000, None)
-        ms = (time.perf_counter() - start) * 1000
+            return BatchResult(exc.status, None)
         expected = np.stack([alone[number % len(drawings)] for number in range(items)])
-        return BatchResult(items, OK, ms, float((vectors * expected).sum(axis=1).min()))
+        return BatchResult(OK, float((vectors * expected).sum(axis=1).min()))
 
-    async def pattern_differences(
-        self, encode_jpeg: Callable[[NDArray[np.uint8]], bytes], sizes: Sequence[int] = IMAGE_SIZES
-    ) -> dict[int, float]:
+    async def pattern_differences(self, encode_jpeg: Callable[[NDArray[np.uint8]], bytes]) -> dict[int, float]:
         """Return for each size what a pattern of single pixels changes: 1 - cosine with the same drawing without it.
 
         An image that the service reduces loses the pattern, so that `seen_size` tells the size that its model reads.
 
         Args:
             encode_jpeg: Encodes grays of shape (size, size) as JPEG of quality 95.
-            sizes: Rows and columns, at most 16 of them.
         """
-        jpegs = [encode_jpeg(gray) for size in sizes for gray in _drawings(size)]
+        jpegs = [encode_jpeg(gray) for size in IMAGE_SIZES for gray in _drawings(size)]
         vectors = await self._vectors(self._images, partial(self._dialect.embed_images, jpegs), len(jpegs))
         cosines = (vectors[::2] * vectors[1::2]).sum(axis=1)
-        return {size: float(1 - cosine) for size, cosine in zip(sizes, cosines, strict=True)}
+        return {size: float(1 - cosine) for size, cosine in zip(IMAGE_SIZES, cosines, strict=True)}
 
     async def reply_shape(self) -> ReplyShape:
         """Return how the vectors of texts arrive."""

@@ -34,12 +34,8 @@ class TieGroups:
 
     def precision(self, k: int) -> float:
         """Return precision@k; if there are fewer than `k` items, the missing ones count as not relevant."""
-        return self._expected_relevant(k) / k
-
-    def recall(self, k: int) -> float:
-        """Return recall@k; NaN if no item is relevant."""
-        total = self.relevant.sum()
-        return self._expected_relevant(k) / total if total else np.nan
+        taken = np.clip(k - self.before, 0, self.items)
+        return float((self.relevant * taken / np.maximum(self.items, 1)).sum() / k)
 
     def average_precision(self) -> float:
         """Return the mean of the precision at the rank of each relevant item; NaN if no item is relevant.
@@ -71,10 +67,6 @@ class TieGroups:
         end = np.minimum(self.before + self.items, k)
         gain = (self.relevant / np.maximum(self.items, 1) * (gained[end] - gained[start])).sum()
         return float(gain / gained[min(total, k)])
-
-    def _expected_relevant(self, k: int) -> float:
-        taken = np.clip(k - self.before, 0, self.items)
-        return float((self.relevant * taken / np.maximum(self.items, 1)).sum())
 
 
 class Ranking:

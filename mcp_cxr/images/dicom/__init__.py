@@ -18,11 +18,10 @@ from mcp_cxr.images.dicom._grayscale_parameters import (
     read_grayscale_parameters,
 )
 from mcp_cxr.images.dicom._header_facts import HeaderFacts, dicom_header
-from mcp_cxr.images.dicom._read_elements import MAX_ELEMENTS, UNDEFINED_LENGTH
+from mcp_cxr.images.dicom._read_elements import UNDEFINED_LENGTH
 from mcp_cxr.images.dicom._view_position import parse_view_position
 
 __all__ = [
-    "MAX_ELEMENTS",
     "MAX_PIXELS",
     "OTHER_BODY_PART",
     "UNDEFINED_LENGTH",

@@ -72,9 +72,7 @@ _WANTED: Final = ElementList(
 )
 """The only elements that are read; names, birth dates, comments and private elements are never parsed into values."""
 
-_IDENTIFIERS: Final = ElementList(
-    values=("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID"), tables=(), sequences=(), in_items=()
-)
+_IDENTIFIERS: Final = ("SOPInstanceUID", "StudyInstanceUID", "PatientID")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +138,6 @@ def open_dicom(source: BinaryIO, *, any_body_part: bool, uncompressed_only: bool
 class Identifiers:
     """What a DICOM file says that it is. Never store, log or display them."""
 
-    sop_class_uid: str | None
     sop_instance_uid: str | None = field(repr=False)
     study_instance_uid: str | None = field(repr=False)
     patient_id: str | None = field(repr=False)
@@ -156,9 +153,9 @@ def identifiers(source: BinaryIO) -> Identifiers:
     syntax = read_transfer_syntax(source)
     if syntax == DeflatedExplicitVRLittleEndian:
         source, syntax = io.BytesIO(inflate(source.read(), wbits=DEFLATE)), ExplicitVRLittleEndian
-    elements = read_elements(source, syntax, _IDENTIFIERS).elements
-    keywords = ("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "PatientID")
-    return Identifiers(*(text(elements, keyword) for keyword in keywords))
+    wanted = ElementList(values=_IDENTIFIERS, tables=(), sequences=(), in_items=())
+    elements = read_elements(source, syntax, wanted).elements
+    return Identifiers(*(text(elements, keyword) for keyword in _IDENTIFIERS))
 
 
 def _pixel_layout(elements: Dataset) -> PixelLayout:

@@ -34,8 +34,6 @@ class ReportDocument:
     """(0008,0023) Content Date and (0008,0033) Content Time as digits; empty if unknown."""
     is_final: bool
     """Whether it is VERIFIED and COMPLETE, and not flagged PRELIMINARY; a PDF has no such state."""
-    sop_instance_uid: str | None = field(repr=False)
-    study_instance_uid: str | None = field(repr=False)
     patient_name: str | None = field(repr=False)
     patient_id: str | None = field(repr=False)
     birth_date: str | None = field(repr=False)
@@ -74,8 +72,6 @@ def _document(elements: Dataset) -> ReportDocument:
         text=bounded,
         written="".join(char for char in written if char.isdigit()),
         is_final=is_pdf or _is_final(elements),
-        sop_instance_uid=text(elements, "SOPInstanceUID"),
-        study_instance_uid=text(elements, "StudyInstanceUID"),
         patient_name=text(elements, "PatientName"),
         patient_id=text(elements, "PatientID"),
         birth_date=text(elements, "PatientBirthDate"),

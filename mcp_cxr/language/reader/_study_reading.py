@@ -31,8 +31,6 @@ class Statement:
 
     text: str
     kind: SectionKind
-    title: str
-    """The heading of its section."""
     mentions: tuple[Mention, ...]
 
 
@@ -64,9 +62,7 @@ def report_statements(report: str) -> tuple[Statement, ...]:
     found: list[Statement] = []
     for section in divide(report):
         if section.kind is not SectionKind.PRELIMINARY:
-            found += [
-                Statement(text, section.kind, section.title, mentions_in(text)) for text in statements(section.text)
-            ]
+            found += [Statement(text, section.kind, mentions_in(text)) for text in statements(section.text)]
     return tuple(found)
 
 

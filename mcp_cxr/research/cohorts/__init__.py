@@ -6,14 +6,13 @@ from mcp_cxr.research.cohorts._folder import CohortFolder
 from mcp_cxr.research.cohorts._leaks import LeakSearch, leak_cosine
 from mcp_cxr.research.cohorts._make import build_cohort, summary_of
 from mcp_cxr.research.cohorts._manifest import Cohort, CohortRow
-from mcp_cxr.research.cohorts._splits import SplitPlan, check_request
+from mcp_cxr.research.cohorts._splits import check_request
 
 __all__ = [
     "Cohort",
     "CohortFolder",
     "CohortRow",
     "LeakSearch",
-    "SplitPlan",
     "build_cohort",
     "check_request",
     "csv_table",

@@ -4,7 +4,6 @@ from mcp_cxr.research.data_check._check import MOST_ENTRIES, CheckPlan, check_da
 from mcp_cxr.research.data_check._check_files import CheckFiles, KeptDecision
 from mcp_cxr.research.data_check._orientation import RenderingSource
 from mcp_cxr.research.data_check._result import (
-    DECISIONS,
     LIST_NAMES,
     LIST_TITLES,
     CheckEntry,
@@ -16,7 +15,6 @@ from mcp_cxr.research.data_check._result import (
 from mcp_cxr.research.data_check.page import PageImages, images_shown, page_writer
 
 __all__ = [
-    "DECISIONS",
     "LIST_NAMES",
     "LIST_TITLES",
     "MOST_ENTRIES",

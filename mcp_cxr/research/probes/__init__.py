@@ -4,7 +4,7 @@ They are for research: not a diagnosis, and given to no model by any tool.
 """
 
 from mcp_cxr.research.probes._calibration import RocCurve, auc, brier_skill, calibration_slope
-from mcp_cxr.research.probes._conditions import ScoreCondition, ScoredImages, images_with_scores, read_condition
+from mcp_cxr.research.probes._conditions import ScoredImages, images_with_scores, read_condition
 from mcp_cxr.research.probes._fit_and_score import fit_probes
 from mcp_cxr.research.probes._fitted_probes import FittedProbes, Probe, ProbeChoices
 from mcp_cxr.research.probes._linear_probes import LinearProbes, fit_linear_probes
@@ -36,7 +36,6 @@ __all__ = [
     "Probe",
     "ProbeChoices",
     "RocCurve",
-    "ScoreCondition",
     "ScoredImages",
     "StoredProbes",
     "auc",

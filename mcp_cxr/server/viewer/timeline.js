@@ -25,7 +25,7 @@ export async function loadTimeline(host, imageId) {
 }
 
 /** When a study was made, from the open one: "33 days before". */
-export function whenOf({ days, order }) {
+function whenOf({ days, order }) {
   if (order || days === undefined || days === null) return ORDERS[order] ?? ORDERS["date missing"];
   return `${Math.abs(days).toLocaleString("en")} ${Math.abs(days) === 1 ? "day" : "days"} ${days < 0 ? "before" : "after"}`;
 }

@@ -155,13 +155,13 @@ def drawn_fingerprint(dimension: int) -> Fingerprint:
     return Fingerprint("drawn", dimension, "1")
 
 
-def made_images(count: int, *, prefix: str = "i", studies_from: int = 0) -> list[ImageRecord]:
+def made_images(count: int, *, prefix: str = "i") -> list[ImageRecord]:
     """Return images that do not exist; every hundredth is a lateral."""
     return [
         ImageRecord(
             ImageId(f"{prefix}{number:06d}"),
-            StudyId(f"s{studies_from + number}"),
-            SubjectId(f"p{(studies_from + number) // 2}"),
+            StudyId(f"s{number}"),
+            SubjectId(f"p{number // 2}"),
             view_position="LATERAL" if number % 100 == 0 else "PA",
             view_source="none",
             image_path=f"made/{prefix}{number}.dcm",
@@ -171,7 +171,7 @@ def made_images(count: int, *, prefix: str = "i", studies_from: int = 0) -> list
     ]
 
 
-def made_studies(count: int, *, first: int = 0) -> list[Study]:
+def made_studies(count: int) -> list[Study]:
     """Return studies with short reports that no one wrote."""
     reports = ("FINDINGS: Small left pleural effusion.", "FINDINGS: No pneumothorax. Mild edema.")
     return [
@@ -183,7 +183,7 @@ def made_studies(count: int, *, first: int = 0) -> list[Study]:
             labels={"Edema": number % 2, "Pneumonia": -1},
             report=reports[number % 2],
         )
-        for number in range(first, first + count)
+        for number in range(count)
     ]
 
 

@@ -193,7 +193,6 @@ class EmbeddedStore(Store):
                     self._results.get(tables.counts_and_lists.count, connection, one, distinct, *by_copy)
                     for one in also_count
                 ),
-                database.archive_info.reader_version(connection),
                 self._int8_copy.lag(connection) if with_vectors else 0,
             )
 

@@ -204,10 +204,7 @@ class IrisStore(Store):
                 else None
             )
             sample = cached and cached.sample
-            facts = ResultFacts(
-                made_with, row.total, row.external, row.stored, sample, row.counts, entries.reader_version
-            )
-            return facts, cached
+            return ResultFacts(made_with, row.total, row.external, row.stored, sample, row.counts), cached
 
         result, cached = await self._read(query)
         self._cached_sample = cached or self._cached_sample

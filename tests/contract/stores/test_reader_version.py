@@ -37,14 +37,12 @@ async def old(bare: Store, backend: Backend) -> Store:
 async def test_a_new_archive_has_the_current_reader(store: Store) -> None:
     assert (await store.info()).reader_version == READER_VERSION
     await store.require_current_reader()
-    assert (await store.result_facts([], Filter())).reader_version == READER_VERSION
     assert await store.rebuild_documents_if_older() is None
 
 
 async def test_an_older_archive_is_told_from_a_current_one(old: Store) -> None:
     await old.create(FINGERPRINT, root="/more")
     assert (await old.info()).reader_version == 1
-    assert (await old.result_facts([], Filter())).reader_version == 1
     with pytest.raises(ReaderMismatch, match="older version"):
         await old.require_current_reader()
 

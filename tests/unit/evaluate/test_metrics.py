@@ -50,7 +50,6 @@ def test_figures_without_ties_equal_scikit_learn(ranking: tuple[np.ndarray, np.n
     assert groups.ndcg(K) == pytest.approx(ndcg_score([relevant], [scores], k=K))
     for k in (1, 5, K):
         assert groups.precision(k) == pytest.approx(best[:k].sum() / k)
-        assert groups.recall(k) == pytest.approx(best[:k].sum() / relevant.sum())
 
 
 @FEW
@@ -71,7 +70,6 @@ def test_figures_with_ties_are_the_mean_over_all_orders(ranking: tuple[np.ndarra
     assert groups.average_precision() == pytest.approx(mean(lambda one: average_precision_score(one, descending)))
     assert groups.ndcg(3) == pytest.approx(ndcg_score([relevant], [scores], k=3))
     assert groups.precision(2) == pytest.approx(mean(lambda one: one[:2].sum() / 2))
-    assert groups.recall(2) == pytest.approx(mean(lambda one: one[:2].sum() / one.sum()))
 
 
 @FEW
@@ -108,7 +106,7 @@ def test_a_known_item_has_the_mean_of_its_possible_ranks(ahead: int, tied: int, 
 
 def test_figures_without_relevant_items_are_nan_or_zero() -> None:
     groups = Ranking(np.array([1.0, 2.0]), np.array([False, False])).groups()
-    assert np.isnan([groups.average_precision(), groups.ndcg(5), groups.recall(1)]).all()
+    assert np.isnan([groups.average_precision(), groups.ndcg(5)]).all()
     assert groups.precision(1) == 0
 
 

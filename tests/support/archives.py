@@ -119,6 +119,13 @@ async def set_vectors(archive: Archive, vectors: Mapping[ImageId, Vector]) -> No
     await archive.store.put([stored[image_id].image for image_id in vectors], np.stack(list(vectors.values())))
 
 
+def counts(summary: IngestSummary) -> dict[str, Any]:
+    """Return the counts of an ingest that are not zero or None."""
+    named = ("found", "skipped", "added", "errors", "would_add", "remaining", "total_in_store")
+    named += ("recorded_bad", "other_file_same_id", "other_pixels_same_id")
+    return {name: value for name in named if (value := getattr(summary, name))}
+
+
 def balanced(summary: IngestSummary) -> IngestSummary:
     """Check that a summary accounts for every file that was found, and return it."""
     passed_over = summary.skipped + summary.recorded_bad + summary.other_file_same_id

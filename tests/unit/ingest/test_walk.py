@@ -1,15 +1,17 @@
-"""The walk over a folder: it can be ended, and does not open again what is no image."""
+"""The walk over a folder: what is passed over, what is not opened again, and how it is ended."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
 import pytest
 
 from mcp_cxr.ingest import NotImages, _not_images, _walk
 from mcp_cxr.ingest._walk import candidates
+from tests.support.archives import counts, ingested
+from tests.support.image_files import dicom
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,3 +77,44 @@ def test_few_files_are_not_worth_a_cache(folder: Path, tmp_path: Path) -> None:
     names(folder, remembered)
     remembered.save()
     assert not (tmp_path / "data").exists()
+
+
+async def test_a_file_with_two_hard_links_is_found_once(data: Path, image_dir: Path) -> None:
+    (image_dir / "b.dcm").hardlink_to(dicom(image_dir / "a.dcm", 1))
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
+
+
+async def test_links_fifos_and_hidden_names_are_skipped(data: Path, image_dir: Path, tmp_path: Path) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    elsewhere = dicom(tmp_path / "elsewhere" / "b.dcm", 2)
+    (image_dir / "b.dcm").symlink_to(elsewhere)
+    (image_dir / "folder").symlink_to(elsewhere.parent)
+    (image_dir / "loop").symlink_to(image_dir)
+    os.mkfifo(image_dir / "c.dcm")
+    dicom(image_dir / ".snapshot" / "d.dcm", 4)
+    dicom(image_dir / ".e.dcm", 5)
+    assert counts(await ingested(data, image_dir)) == {"found": 1, "added": 1, "total_in_store": 1}
+
+
+async def test_a_file_name_that_is_not_unicode_is_accepted(data: Path, image_dir: Path) -> None:
+    dicom(image_dir / os.fsdecode(b"r\xf6ntgen.dcm"), 1)
+    assert (await ingested(data, image_dir)).added == 1
+    assert (await ingested(data, image_dir)).skipped == 1
+
+
+async def test_a_folder_that_cannot_be_listed_is_an_error_and_is_tried_again(
+    data: Path, image_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dicom(image_dir / "a.dcm", 1)
+    closed = dicom(image_dir / "closed" / "b.dcm", 2).parent
+    scandir = os.scandir
+
+    def refuse(path: str) -> Any:
+        if path == str(closed):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "scandir", refuse)
+        assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "errors": 1, "total_in_store": 1}
+    assert counts(await ingested(data, image_dir)) == {"found": 2, "added": 1, "skipped": 1, "total_in_store": 2}

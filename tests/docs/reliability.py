@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 PAGE = ROOT / "docs" / "reliability.md"
-FOLDERS = ("hostile", "http", "faults", "fuzz")
+FOLDERS = ("hostile", "http", "faults", "faults/int8_copy", "fuzz")
 FILES = (
     *("chat/test_guard.py", "server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py"),
     "local_encoder/test_hostile_folders.py",

@@ -6,24 +6,16 @@ be looked at.
 
 from __future__ import annotations
 
-import csv
-import signal
-import zipfile
 from collections import Counter
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import expect
 
-from mcp_cxr.stores import EmbeddedStore
-from tests.chat.browsing import FIELD, caption, check_layout, faults, held_back, loaded, results, search, tiles
-from tests.server.archives import write_small_images
-from tests.support.canary_scores import save_scores
-from tests.support.chatting import Chatting
+from tests.chat.browsing import FIELD, caption, check_layout, faults, loaded, results, search, tiles
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser, Page
+    from pathlib import Path
 
     from tests.chat.conftest import Open
     from tests.server.archives import Ingested
@@ -208,39 +200,6 @@ async def test_filters_narrow_the_search_and_are_cleared_together(open_page: Ope
         assert tab.url.endswith("#query=effusion")
 
 
-async def test_a_finding_score_filters_orders_and_is_exported_with_its_calibration(
-    open_page: Open, variables: dict[str, str], tmp_path: Path
-) -> None:
-    data = Path(variables["MCP_CXR_DATA_DIR"])
-    probes = data / "probes.npz"
-    async with EmbeddedStore(data) as store:
-        save_scores(probes, [one.image.image_id for one in await store.images_after(None, limit=1000)], seed=1)
-    try:
-        async with open_page() as tab:
-            await tab.get_by_role("button", name="Filters").click()
-            await tab.get_by_label("Finding score").fill("Edema>0.4; canary1<0.9")
-            await tab.get_by_role("button", name="Apply").click()
-            await results(tab)
-            await expect(tab.get_by_label("Filters in force").locator("li")).to_have_count(3)
-            await expect(tab.locator(".results-head")).to_contain_text("Score of Edema: learned from 51 images with it")
-            await expect(tab.locator(".results-head")).to_contain_text("not a diagnosis")
-            await expect(tab.locator(".results-head h1")).to_contain_text("by the score of Edema>0.4")
-            await expect(caption(tab, 0)).to_contain_text("score of Edema 0.")
-            await check_layout(tab, "scores")
-            assert await faults(tab) == []
-            rows = await exported(tab, "Table (CSV)", tmp_path / "scored.csv", everything=True)
-            scores = [float(row["why"].split(";")[0].removeprefix("score of Edema ")) for row in rows]
-            assert scores == sorted(scores, reverse=True)
-            assert min(scores) > 0.4
-            assert "scores: Edema>0.4, canary1<0.9" in rows[0]["filters"]
-            await tab.reload()
-            await results(tab)
-            await tab.get_by_role("button", name="Remove the filter: score of Edema>0.4").click()
-            await expect(caption(tab, 0)).to_contain_text("score of canary1 0.")
-    finally:
-        probes.unlink()
-
-
 async def test_a_refused_search_is_told_without_names_of_variables_and_tried_again(open_page: Open) -> None:
     async with open_page("#query=effusion&date_from=yesterday") as tab:
         await expect(tab.locator(".results-head")).to_contain_text("Date from must be a date")
@@ -308,49 +267,6 @@ async def test_a_file_is_found_again_and_its_path_is_copied(open_page: Open, arc
         await expect(tab.locator("#message")).to_be_hidden()
 
 
-async def test_a_selection_and_all_matches_are_exported(open_page: Open, tmp_path: Path) -> None:
-    async with open_page() as tab:
-        await search(tab, "pleural effusion")
-        for number in (2, 0):
-            await tiles(tab).nth(number).locator(".select").click()
-        await expect(tab.get_by_text("2 selected")).to_be_visible()
-        await tab.reload()  # the selection stays
-        await expect(tab.get_by_text("2 selected")).to_be_visible()
-        rows = await exported(tab, "Table (CSV)", tmp_path / "selected.csv")
-        assert [row["rank"] for row in rows] == ["1", "3"]
-        assert rows[0]["question"] == "pleural effusion"
-        await tab.get_by_role("button", name="Export").click()
-        await check_layout(tab, "export")
-        assert await faults(tab) == []
-        originals = tab.get_by_role("button", name="Original files (ZIP)")
-        await expect(originals).to_be_disabled()
-        await tab.get_by_label("headers may hold names").check()
-        async with tab.expect_download() as started:
-            await originals.click()
-        await (await started.value).save_as(tmp_path / "originals.zip")
-        with zipfile.ZipFile(tmp_path / "originals.zip") as packed:
-            assert [name[:4] for name in packed.namelist()] == ["resu", "001_", "003_"]
-        await tab.get_by_role("button", name="Export").click()
-        await tab.get_by_label("that match, one image per study").check()
-        await tab.keyboard.press("Escape")
-        all_rows = await exported(tab, "Table (CSV)", tmp_path / "all.csv", everything=True)
-        assert len(all_rows) > 2
-        await search(tab, "pneumothorax")  # a selection belongs to its search
-        await expect(tab.get_by_text("2 selected")).to_have_count(0)
-
-
-async def exported(tab: Page, button: str, place: Path, *, everything: bool = False) -> list[dict[str, Any]]:
-    """Export a table; return its rows."""
-    await tab.get_by_role("button", name="Export").click()
-    if everything:
-        await tab.get_by_label("Export all").check()
-    async with tab.expect_download() as started:
-        await tab.get_by_role("button", name=button).click()
-    await (await started.value).save_as(place)
-    with place.open(newline="") as file:
-        return list(csv.DictReader(file))
-
-
 async def test_searches_are_repeated_saved_and_deleted(open_page: Open) -> None:
     async with open_page() as tab:
         await search(tab, "pneumothorax")
@@ -367,108 +283,3 @@ async def test_searches_are_repeated_saved_and_deleted(open_page: Open) -> None:
         await tab.get_by_role("button", name="Searches").click()
         await panel.get_by_role("button", name="Delete the saved search").click()
         await expect(panel.get_by_role("button", name="“pneumothorax”", exact=True)).to_have_count(1)
-
-
-async def test_a_hanging_server_blocks_nothing_and_a_killed_one_is_restarted(
-    open_page: Open, chatting: Chatting
-) -> None:
-    async with open_page() as tab:
-        await search(tab, "pneumothorax")
-        chatting.signal_servers(signal.SIGSTOP)
-        await tab.get_by_label(FIELD).fill("edema")
-        await tab.keyboard.press("Enter")
-        await expect(tab.get_by_text("Searching: “edema”")).to_be_visible()
-        await tab.get_by_role("button", name="Stop").click()
-        await expect(caption(tab, 0)).to_contain_text("pneumothorax")
-        await expect(tab.get_by_text("Searching: “edema”")).to_have_count(0)
-        chatting.signal_servers(signal.SIGKILL)
-        await tab.get_by_label(FIELD).fill("edema")
-        await tab.keyboard.press("Enter")
-        await expect(tab.locator(".results-head")).to_contain_text("The server has ended")
-        await tab.get_by_role("button", name="Restart the server").click()
-        await results(tab)
-        await expect(tab.locator("#ended")).to_be_hidden()
-
-
-async def test_two_tabs_are_independent(open_page: Open) -> None:
-    async with open_page() as first, open_page() as second:
-        await search(first, "pneumothorax")
-        await search(second, "pneumothorax")
-        await tiles(second).first.locator(".select").click()
-        await expect(second.get_by_text("1 selected")).to_be_visible()
-        await search(second, "cardiomegaly")
-        await first.get_by_role("button", name="Searches").click()
-        await expect(first.get_by_role("button", name="“cardiomegaly”")).to_have_count(0)
-        await expect(first.get_by_text("1 selected")).to_have_count(0)
-        await expect(caption(first, 0)).to_contain_text("pneumothorax")
-
-
-async def test_a_link_only_reads(open_page: Open, archive: Ingested) -> None:
-    before = (archive.data_dir / "archive.sqlite3").read_bytes()
-    hostile = "#query=effusion&code2=x&folder=/&like=%3Cimg%20src=x%3E&offset=-1&screen=admin&compare=a&compare=b"
-    async with open_page(hostile) as tab:
-        await expect(tab.locator("#overlay")).to_be_visible()
-    assert (archive.data_dir / "archive.sqlite3").read_bytes() == before
-
-
-async def test_a_private_page_keeps_nothing_in_the_browser(
-    browser: Browser, variables: dict[str, str], tmp_path: Path
-) -> None:
-    with Chatting(variables, tmp_path, ("--private",)) as chatting:
-        profile = await browser.new_context()
-        tab = await profile.new_page()
-        await tab.goto(chatting.url)
-        await tiles(tab).first.wait_for()
-        await tab.get_by_label(FIELD).fill("pneumothorax")
-        await tab.keyboard.press("Enter")
-        await results(tab)
-        await tiles(tab).first.locator(".select").click()
-        await tiles(tab).first.locator(".open").click()
-        await tab.locator(".viewport canvas").first.wait_for()
-        kept = await tab.evaluate("JSON.stringify([document.title, history.state, Object.entries(sessionStorage)])")
-        assert tab.url == chatting.address
-        assert "pneumothorax" not in kept
-        assert kept.startswith('["Chest X-rays"')
-        assert kept.endswith("[]]")
-        assert list(await tab.evaluate("Object.keys(localStorage)")) == ["mcp-cxr-session"]
-        await tab.go_back()  # Back works within the page
-        await expect(tab.locator("#overlay")).to_be_hidden()
-        await expect(tab.get_by_label(FIELD)).to_have_value("pneumothorax")
-        await tab.reload()
-        await expect(tab.get_by_label(FIELD)).to_have_value("")
-        await profile.close()
-
-
-async def test_an_empty_archive_asks_for_a_folder_and_its_images_are_paged_through(
-    browser: Browser, variables: dict[str, str], tmp_path: Path
-) -> None:
-    write_small_images(folder := tmp_path / "images", 30)
-    (folder / "broken.dcm").write_bytes(b"not a DICOM file")
-    empty = {**variables, "MCP_CXR_DATA_DIR": str(tmp_path / "archive")}
-    with Chatting(empty, tmp_path, (str(folder),)) as chatting:
-        tab = await browser.new_page()
-        await tab.goto(chatting.url)
-        await expect(tab.get_by_label("Folder of images on this machine")).to_have_value(str(folder))
-        await check_layout(tab, "empty")
-        assert await faults(tab) == []
-        async with held_back(tab, "GET", path="ingest") as go_on:
-            await tab.get_by_role("button", name="Add", exact=True).click()
-            await tab.get_by_label(FIELD).fill("half a word")
-            await go_on()
-        await expect(tab.locator(".ingest")).to_contain_text("30 images added, 0 skipped, 1 error in")
-        await expect(tab.locator(".failures")).to_contain_text("broken.dcm not DICOM")
-        await expect(tab.get_by_label(FIELD)).to_have_value("half a word")  # the screen was drawn again
-        await check_layout(tab, "added")
-        await tab.locator(".count", has_text="PA").click()
-        await expect(tab.locator(".page-range")).to_have_text("1\u201324 of 30")
-        await tiles(tab).nth(23).locator(".open").click()
-        await tab.locator(".viewport canvas").first.wait_for()
-        await tab.keyboard.press("ArrowRight")  # on to the next page of results
-        await expect(tab.locator("#overlay h1")).to_contain_text("25")
-        await tab.keyboard.press("ArrowLeft")
-        await expect(tab.locator("#overlay h1")).to_contain_text("24")
-        await tab.keyboard.press("Escape")
-        await expect(tab.locator(".page-range")).to_have_text("1\u201324 of 30")
-        await tab.get_by_role("button", name="Next page").click()
-        await expect(tab.locator(".page-range")).to_have_text("25\u201330 of 30")
-        await tab.close()

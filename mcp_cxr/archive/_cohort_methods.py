@@ -136,8 +136,16 @@ class CohortMethods(ArchiveBase):
             NotFound: There is none of this name.
             ConfigError: Its manifest cannot be read.
         """
-        found, _ = await to_thread.run_sync(self._cohort_folder().read, name)
-        return found
+        return await to_thread.run_sync(self._cohort_folder().read, name)
+
+    async def remove_cohort(self, name: str) -> None:
+        """Remove a cohort, damaged or not; its images stay in the archive.
+
+        Raises:
+            NotFound: There is none of this name.
+            ConfigError: Its manifest cannot be removed.
+        """
+        await to_thread.run_sync(self._cohort_folder().remove, name)
 
     async def verify_cohort(self, name: str, *, digests: bool = False) -> CohortVerification:
         """Compare a cohort with the archive and the files as they are now.
@@ -153,10 +161,8 @@ class CohortMethods(ArchiveBase):
         """
         from mcp_cxr.research.cohorts import verify_cohort
 
-        cohort, is_as_written = await to_thread.run_sync(self._cohort_folder().read, name)
         return await verify_cohort(
-            cohort,
-            is_as_written=is_as_written,
+            await self.cohort(name),
             store=self.store,
             has_file_elsewhere=self.pulled.has_file,
             digests=digests,

@@ -1,4 +1,4 @@
-"""mcp-cxr cohort make | list | show | export | verify | diff."""
+"""mcp-cxr cohort make | list | show | export | verify | diff | remove."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from mcp_cxr.cli._common import (
     allow_demo_encoder,
     as_json,
     as_tool_json,
+    confirmed,
     note,
     print_result,
+    say,
     with_archive,
 )
 from mcp_cxr.cli._filter_options import filter_options
@@ -33,7 +35,7 @@ _EXAMPLES = 5
 
 @click.group(short_help="Freeze a selection of images, split it, and verify it later.")
 def cohort() -> None:
-    """Freeze a selection of images in a manifest, split it without leaks, and verify it later."""
+    """Freeze a selection of images in a manifest, split it by patient, and verify it later."""
 
 
 @cohort.command(short_help="Select images, split them, and freeze them as a cohort.")
@@ -47,19 +49,19 @@ def cohort() -> None:
     show_default=True,
     help="full: studies that match all of the words; part: also those that match some of them.",
 )
-@click.option("--per-subject", type=int, metavar="N", help="At most N images of each patient, drawn by the seed.")
+@click.option("--per-subject", type=int, metavar="N", help="At most N images of each patient, chosen at random.")
 @click.option(
     "--split",
     metavar="official|none|70/10/20",
-    help="The archive's own split (the default if it has one), none, or shares by patient.",
+    help="official: the archive's own (the default if it has one); or percentages, by patient; or none.",
 )
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random draws.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of the random choices.")
 @click.option(
     "--balance",
     metavar="LABEL",
-    help="Leave out studies, drawn by the seed, until as many have LABEL at 1 as at 0 in each split.",
+    help="Leave out studies at random until, in each split, as many have LABEL at 1 as at 0.",
 )
-@click.option("--mirrored", is_flag=True, help="Also look for mirror images across splits; embeds images again.")
+@click.option("--mirrored", is_flag=True, help="Also look for mirror images in different splits; embeds images again.")
 @click.option("--digests", is_flag=True, help="Also keep the SHA-256 of each file; reads all files.")
 @as_tool_json
 @allow_demo_encoder
@@ -81,7 +83,7 @@ def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None
             note(f"Studies of the archive by how they match: {_shown(made.header['counts'])}")
         for line in made.header["warnings"]:
             note(f"Note: {line}")
-        note(f"Cohort {name} is frozen; `mcp-cxr cohort verify {name}` tells whether anything has changed.")
+        note(f"Cohort {name} is frozen; `mcp-cxr cohort verify {name}` shows whether anything has changed.")
 
 
 @cohort.command("list")
@@ -96,25 +98,36 @@ def list_cohorts(*, as_json: bool) -> None:
 
 def _list_line(header: Mapping[str, Any]) -> str:
     if "images" not in header:
-        return f"{header['name']}: damaged; make it again"
+        return f"{header['name']}: damaged; remove it and make it again"
     splits = ", ".join(f"{name} {counts['images']}" for name, counts in _splits(header))
     asked = header["query"] or "no words"
     by = " (by a model)" if header["built_by"] == "model" else ""
     return f"{header['name']}: {header['images']} images ({splits}); {asked}{by}"
 
 
-@cohort.command(short_help="Show how a cohort was made, and leaks between splits.")
+@cohort.command(short_help="Show how a cohort was made, and leaks between its splits.")
 @click.argument("name")
 @as_json
 def show(name: str, *, as_json: bool) -> None:
     """Show how a cohort was made, what it holds, and which images leak between its splits."""
+    found = _cohort(name)
+    print_result({**found.header, "is_as_written": found.is_as_written}, _show_lines(found), as_json=as_json)
+
+
+def _cohort(name: str) -> Cohort:
     found = with_archive(lambda archive: archive.cohort(name))
-    print_result(dict(found.header), _show_lines(found), as_json=as_json)
+    if not found.is_as_written:
+        note(
+            f"Note: The manifest of cohort {name} was changed after the cohort was made; restore it, or make it again."
+        )
+    return found
 
 
 @cohort.command(short_help="Write a cohort as CSV, as JSON Lines, or as links.")
 @click.argument("name")
-@click.option("--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As a table.")
+@click.option(
+    "--csv", "csv_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As a CSV table."
+)
 @click.option(
     "--jsonl", "jsonl_file", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="As JSON Lines."
 )
@@ -123,15 +136,15 @@ def show(name: str, *, as_json: bool) -> None:
     "links_folder",
     type=click.Path(file_okay=False, path_type=Path),
     metavar="FOLDER",
-    help="As links to the files, in a folder for each split.",
+    help="As links to the image files, in a folder for each split.",
 )
 def export(name: str, *, csv_file: Path | None, jsonl_file: Path | None, links_folder: Path | None) -> None:
-    """Write a cohort's images to a table, to JSON Lines, or as links to the files."""
+    """Write a cohort's images as a CSV table, as JSON Lines, or as links to their files."""
     from mcp_cxr.research.cohorts import csv_table, json_lines, link_files
 
     if not (csv_file or jsonl_file or links_folder):
         raise ConfigError(f"Choose an output: mcp-cxr cohort export {name} --csv FILE, --jsonl FILE or --links FOLDER.")
-    found = with_archive(lambda archive: archive.cohort(name))
+    found = _cohort(name)
     for file, text_of in ((csv_file, csv_table), (jsonl_file, json_lines)):
         if file:
             _write_private(file, text_of(found))
@@ -179,6 +192,19 @@ def diff(first: str, second: str, *, as_json: bool) -> int:
     found = with_archive(lambda archive: archive.compare_cohorts(first, second))
     print_result(asdict(found), _diff_lines(found, first, second), as_json=as_json)
     return DONE if found.is_empty else FAILED
+
+
+@cohort.command(short_help="Remove a cohort; its images stay in the archive.")
+@click.argument("name")
+def remove(name: str) -> int:
+    """Remove a cohort; asks you to type yes. Its images stay in the archive, and exported files are kept."""
+    is_there = any(header["name"] == name for header in with_archive(lambda archive: archive.cohorts()))
+    if is_there and not confirmed(f"This removes cohort {name}; its images stay in the archive."):
+        note("Not confirmed; nothing was removed.")
+        return FAILED
+    with_archive(lambda archive: archive.remove_cohort(name))
+    say(f"Cohort {name} was removed.")
+    return DONE
 
 
 def _diff_lines(found: CohortDifference, first: str, second: str) -> Iterator[str]:
@@ -232,7 +258,7 @@ def _show_lines(found: Cohort) -> Iterator[str]:
             yield f"{name.replace('_', ' ')} across splits, cosine {leaks['cosine']} or more: {pairs['pairs']} pairs"
             yield from (f"  {one}" for one in listed)
     if why := leaks.get("not_checked"):
-        yield f"near duplicates across splits: not looked for, {why}"
+        yield f"near duplicates across splits were not looked for: {why}"
     yield from (f"note: {line}" for line in header["warnings"])
 
 

@@ -30,7 +30,7 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
         ["test", "4", "4", "4"],
         ["total", "8", "8", "8"],
     ]
-    assert "Not safe by patient: no patient of the archive has two studies" in made.err
+    assert "One patient may be in two splits: no patient of the archive has two studies" in made.err
     assert on_new("cohort", "list").out == "all: 8 images (train 4, test 4); no words\n"
     shown = on_new("cohort", "show", "all")
     assert "split: 50/50\nseed: 3\n" in shown.out
@@ -55,10 +55,11 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
 def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path) -> None:
     on_new("ingest", image_dir)
     assert on_new("cohort", "make", "Bad").error.startswith("Error: A cohort's name has 1 to 40 characters")
-    assert "--split must be official, none, or shares" in on_new("cohort", "make", "x", "--split", "1/2").error
+    assert "such as 70/10/20 or 80/20; 1/2 adds up to 3." in on_new("cohort", "make", "x", "--split", "1/2").error
+    assert "or 80/20, not '0/100'." in on_new("cohort", "make", "x", "--split", "0/100").error
     assert "--per-subject must be 1 or more" in on_new("cohort", "make", "x", "--per-subject", "0").error
     assert "Leave out --balance" in on_new("cohort", "make", "x", "--balance", "Edema").error
-    assert "There is no cohort x. Cohorts: none yet." in on_new("cohort", "verify", "x").error
+    assert "There is no cohort x. Cohorts: none yet; make one" in on_new("cohort", "verify", "x").error
     assert "--csv FILE, --jsonl FILE or --links FOLDER" in on_new("cohort", "export", "x").error
 
 
@@ -80,3 +81,31 @@ def test_json_is_what_the_tool_returns(
     made = on_new("cohort", "make", "effusion", "pleural effusion", "--matched", "part", "--json").json
     told = told_by_tool(copied, "make_cohort", name="told", query="pleural effusion", matched="part")
     assert told == {**made, "name": "told"}
+
+
+def test_a_cohort_is_removed_after_a_typed_yes(on_new: Command, image_dir: Path, tmp_path: Path) -> None:
+    on_new("ingest", image_dir)
+    on_new("cohort", "make", "all")
+    manifest = tmp_path / "data" / "cohorts" / "all.jsonl"
+    assert "There is no cohort x. Cohorts: all." in on_new("cohort", "remove", "x").error
+    declined = at_a_terminal(["cohort", "remove", "all"], "no", environment(tmp_path / "data"))
+    assert "This removes cohort all; its images stay in the archive." in declined.stderr
+    assert declined.returncode == 1
+    assert manifest.exists()
+    manifest.write_text("{")
+    assert "all: damaged; remove it and make it again" in on_new("cohort", "list").out
+    assert "Remove it with `mcp-cxr cohort remove all`" in on_new("cohort", "make", "all").error
+    done = at_a_terminal(["cohort", "remove", "all"], "yes", environment(tmp_path / "data"))
+    assert done.stdout.endswith("Cohort all was removed.\n")
+    assert not manifest.exists()
+
+
+def test_an_edited_manifest_is_named_wherever_it_is_read(on_new: Command, image_dir: Path, tmp_path: Path) -> None:
+    on_new("ingest", image_dir)
+    on_new("cohort", "make", "all")
+    assert "changed" not in on_new("cohort", "show", "all").err
+    manifest = tmp_path / "data" / "cohorts" / "all.jsonl"
+    manifest.write_text(manifest.read_text().replace('"view":"PA"', '"view":"AP"'))
+    for arguments in (("show", "all"), ("export", "all", "--csv", tmp_path / "all.csv")):
+        assert "The manifest of cohort all was changed after the cohort was made" in on_new("cohort", *arguments).err
+    assert on_new("cohort", "show", "all", "--json").json["is_as_written"] is False

@@ -51,13 +51,12 @@ class _Found:
 
 
 async def verify_cohort(
-    cohort: Cohort, *, is_as_written: bool, store: Store, has_file_elsewhere: Callable[[Path], bool], digests: bool
+    cohort: Cohort, *, store: Store, has_file_elsewhere: Callable[[Path], bool], digests: bool
 ) -> CohortVerification:
     """Compare a cohort with the archive and its files.
 
     Args:
         cohort: To compare.
-        is_as_written: Whether its manifest is unchanged.
         store: The archive.
         has_file_elsewhere: Tells of a file that is not there whether the PACS that it was pulled from still has it.
         digests: Whether files whose SHA-256 the manifest has are read and compared.
@@ -66,7 +65,7 @@ async def verify_cohort(
         StoreError: The store fails or was never made.
     """
     found = _Found()
-    if not is_as_written:
+    if not cohort.is_as_written:
         found.add("manifest changed", cohort.name)
     info, versions = await store.info(), cohort.header["versions"]
     for problem, before, now in (

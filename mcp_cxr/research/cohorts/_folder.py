@@ -42,10 +42,11 @@ class CohortFolder:
                 header: Any = json.loads(file.readline())
         except (OSError, ValueError):
             return {"name": name}
-        return cast("dict[str, Any]", header) if isinstance(header, dict) and "format" in header else {"name": name}
+        is_header = isinstance(header, dict) and "format" in header
+        return {**cast("dict[str, Any]", header), "name": name} if is_header else {"name": name}
 
-    def read(self, name: str) -> tuple[Cohort, bool]:
-        """Return a cohort, and whether its manifest is as it was written.
+    def read(self, name: str) -> Cohort:
+        """Return a cohort.
 
         Raises:
             NotFound: There is none of this name.
@@ -53,16 +54,35 @@ class CohortFolder:
         """
         return self._read(check_name(name))
 
-    def _read(self, name: str) -> tuple[Cohort, bool]:
+    def _read(self, name: str) -> Cohort:
         """Return a cohort by the name of its file, which a person may have copied under any name."""
         try:
             content = self._file(name).read_bytes()
         except FileNotFoundError:
-            known = ", ".join(self.names()[:10]) or "none yet"
-            raise NotFound(f"There is no cohort {name}. Cohorts: {known}.") from None
+            raise self._no_such_cohort(name) from None
         except OSError as exc:
             raise ConfigError(f"The manifest of cohort {name} cannot be read ({exc.strerror}).") from exc
         return read_cohort(content, name)
+
+    def _no_such_cohort(self, name: str) -> NotFound:
+        known = ", ".join(self.names()[:10]) or "none yet; make one with `mcp-cxr cohort make`"
+        return NotFound(f"There is no cohort {name}. Cohorts: {known}.")
+
+    def remove(self, name: str) -> None:
+        """Remove a cohort, damaged or not.
+
+        Raises:
+            NotFound: There is none of this name.
+            ConfigError: The file cannot be removed.
+        """
+        if name not in self.names():
+            raise self._no_such_cohort(name)
+        try:
+            self._file(name).unlink(missing_ok=True)
+        except OSError as exc:
+            raise ConfigError(
+                f"The manifest of cohort {name} cannot be removed ({exc.strerror}); check its permissions."
+            ) from exc
 
     def check_free(self, name: str) -> None:
         """Refuse a new cohort if there are too many.
@@ -72,16 +92,14 @@ class CohortFolder:
         """
         names = self.names()
         if len(names) >= _MOST and name not in names:
-            raise QueryError(
-                f"There are {_MOST} cohorts, the maximum. Delete one: cohorts/NAME{_SUFFIX} in the data folder."
-            )
+            raise QueryError(f"There are {_MOST} cohorts, the maximum. Remove one with `mcp-cxr cohort remove NAME`.")
 
     def write(self, cohort: Cohort) -> None:
         """Write a new cohort; does nothing if the same one is there.
 
         Raises:
             QueryError: There is another one of this name, or there are too many.
-            ConfigError: The file cannot be written.
+            ConfigError: The file cannot be written, or one of this name is damaged.
         """
         self.check_free(cohort.name)
         file, content = self._file(cohort.name), cohort.to_bytes()
@@ -91,8 +109,10 @@ class CohortFolder:
         except OSError as exc:
             raise ConfigError(f"The cohort cannot be written to the data folder ({exc.strerror}).") from exc
         if not is_same:
+            self._read(cohort.name)
             raise QueryError(
-                f"A cohort {cohort.name} with other images or options exists; it is kept. Choose another name."
+                f"A cohort {cohort.name} with other images or options exists; it is kept. Choose another name, or "
+                f"remove it with `mcp-cxr cohort remove {cohort.name}`."
             )
 
     def holding(self, is_held: Callable[[CohortRow], bool]) -> list[str]:
@@ -101,7 +121,7 @@ class CohortFolder:
         Raises:
             ConfigError: A manifest cannot be read.
         """
-        return [name for name in self.names() if any(is_held(row) for row in self._read(name)[0].rows)]
+        return [name for name in self.names() if any(is_held(row) for row in self._read(name).rows)]
 
     def forget(self, is_forgotten: Callable[[CohortRow], bool], names: Iterable[str]) -> dict[str, int]:
         """Remove images from cohorts; return how many each has lost, those that lost none left out.
@@ -111,7 +131,7 @@ class CohortFolder:
         """
         lost: dict[str, int] = {}
         for name in names:
-            before, _ = self._read(name)
+            before = self._read(name)
             after = before.without(is_forgotten)
             if after is not before:
                 try:

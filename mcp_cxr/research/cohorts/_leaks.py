@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _COPY = 0.995
 """Cosine from which an image is a copy of another as JPEG or of another size, for an encoder that puts those of two
 exports at 0.999: measured by tests/bench/bench_leaks.py; no pair of two patients reached it."""
+ONE_SPLIT = "the cohort has fewer than two splits"
 _LISTED = 100  # patients and pairs that the manifest names
 _MOST_FOR_A_MODEL = 20_000
 """Images whose vectors are compared while a model waits: 20 s of the 60 s that hosts give a call."""
@@ -74,7 +75,7 @@ class LeakSearch:
 
     async def _why_not_compared(self, split_of: dict[ImageId, str]) -> str | None:
         if len(set(split_of.values())) < 2:  # noqa: PLR2004 - a border has two sides
-            return "there are no two splits"
+            return ONE_SPLIT
         if self.limits_work and len(split_of) > _MOST_FOR_A_MODEL:
             return f"more than {_MOST_FOR_A_MODEL:,} images: `mcp-cxr cohort make` compares them"
         fingerprint = (await self.store.info()).fingerprint

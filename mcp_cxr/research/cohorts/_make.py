@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mcp_cxr.errors import QueryError
 from mcp_cxr.images import PREPROCESSING, READING
 from mcp_cxr.records import SPLITS, CohortSummary
+from mcp_cxr.research.cohorts._leaks import ONE_SPLIT
 from mcp_cxr.research.cohorts._manifest import FORMAT, Cohort, CohortRow, counts_of_rows
 from mcp_cxr.research.cohorts._splits import SplitPlan, at_most_per_subject, balanced, split_by_shares
 
@@ -198,7 +199,7 @@ async def _why_patients_are_unknown(store: Store) -> str | None:
     """
     totals = await store.totals()
     if totals.studies > 1 and totals.subjects == totals.studies:
-        return "no patient of the archive has two studies: patients may not be known, so the split is by study"
+        return "no patient of the archive has two studies, so patients may not be known, and the split is by study"
     if totals.studies > 1 and totals.subjects == 1:
         return "all studies of the archive have one patient id, so the split is by study"
     return None
@@ -226,7 +227,7 @@ def _split_warnings(
     if plan.kind == "none":
         return [] if asked else ["The archive records no split, so the cohort is not split; ask for 70/10/20 or 80/20."]
     if why_unsafe:
-        found.append(f"Not safe by patient: {why_unsafe}.")
+        found.append(f"One patient may be in two splits: {why_unsafe}.")
     if plan.kind == "official":
         lacking = len({row.study_id for row in rows if row.split is None})
         if lacking:
@@ -243,7 +244,7 @@ def _split_warnings(
 def _balance(rows: list[CohortRow], label: str, seed: int) -> tuple[list[CohortRow], list[str]]:
     kept = balanced(rows, label, seed)
     if not kept:
-        raise QueryError(f"Too few studies have {label} at 1 and at 0: none would remain. Leave out balance.")
+        raise QueryError(f"No study would remain: no split has studies with {label} at 1 and at 0. Leave out balance.")
     emptied = {row.split for row in rows} - {row.split for row in kept}
     lines = [
         f"Split {split or 'without a name'} is empty: it lacks studies with {label} at 1 or at 0."
@@ -256,13 +257,13 @@ def _balance(rows: list[CohortRow], label: str, seed: int) -> tuple[list[CohortR
 def _leak_warnings(leaked: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     if leaked["subjects"]:
-        found.append(f"{leaked['subjects']} patients are in more than one split of the archive's own.")
+        found.append(f"{leaked['subjects']} patients are in more than one split; the splits are the archive's own.")
     for name, what in (("near_duplicates", "near duplicates"), ("mirrored", "near duplicates when mirrored")):
         pairs = leaked.get(name, {}).get("pairs", 0)
         if pairs:
             found.append(f"{pairs} pairs of images in different splits are {what}; `mcp-cxr cohort show` lists them.")
     if left_out := leaked.get("mirrored", {}).get("left_out", 0):
         found.append(f"{left_out} images could not be mirrored: their files cannot be read.")
-    if (why := leaked.get("not_checked")) and why != "there are no two splits":
+    if (why := leaked.get("not_checked")) and why != ONE_SPLIT:
         found.append(f"Near duplicates across splits were not looked for: {why}.")
     return found

@@ -21,7 +21,9 @@ FORMAT = "mcp-cxr cohort 1"
 FORGOTTEN_ID = "(forgotten)"
 UNSPLIT, UNASSIGNED = "all", "unassigned"
 """Names of the only split of a cohort that is not split, and of images without an official split."""
-_DAMAGED = "The manifest of cohort {} is damaged; make the cohort again."
+_DAMAGED = (
+    "The manifest of cohort {0} is damaged. Remove it with `mcp-cxr cohort remove {0}`, and make the cohort again."
+)
 _NEEDED = frozenset(
     (
         *("name", "query", "understood", "filters", "matched", "counts", "per_subject", "split", "seed", "balance"),
@@ -65,6 +67,8 @@ class Cohort:
     """How it was made, and its counts; without the digest, which is computed."""
     rows: tuple[CohortRow, ...]
     """By image id."""
+    is_as_written: bool = True
+    """False: its manifest was edited."""
 
     @property
     def name(self) -> str:
@@ -94,8 +98,8 @@ class Cohort:
         return Cohort({**header, "forgotten": before + len(gone)}, kept)
 
 
-def read_cohort(content: bytes, name: str) -> tuple[Cohort, bool]:
-    """Return a cohort, and whether its manifest is as it was written.
+def read_cohort(content: bytes, name: str) -> Cohort:
+    """Return the cohort of a manifest.
 
     Raises:
         ConfigError: It is no manifest, or one of another version.
@@ -112,8 +116,10 @@ def read_cohort(content: bytes, name: str) -> tuple[Cohort, bool]:
     if is_known and not is_whole:
         raise ConfigError(_DAMAGED.format(name))
     if not is_known:
-        raise ConfigError(f"Another version of mcp-cxr made cohort {name}; use that version, or make it again.")
-    return Cohort(header, rows), digest == _digest(header, lines)
+        raise ConfigError(
+            f"Another version of mcp-cxr made cohort {name}; use that version, or remove the cohort and make it again."
+        )
+    return Cohort(header, rows, is_as_written=digest == _digest(header, lines))
 
 
 def counts_of_rows(rows: Collection[CohortRow], *, is_split: bool) -> dict[str, Any]:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9-]{1,40}", re.ASCII)
 _SHARES = re.compile(r"\d{1,2}(/\d{1,2}){1,2}", re.ASCII)
 _LARGEST_SEED = 2**53
-_EXAMPLE = "split must be official, none, or shares that add up to 100, such as 70/10/20 or 80/20"
+_EXAMPLE = "split must be official, none, or percentages from 1 to 99 that add up to 100, such as 70/10/20 or 80/20"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +83,10 @@ def _split_plan(text: str | None) -> SplitPlan | None:
         return SplitPlan("official")
     if given == "none":
         return SplitPlan("none")
-    if not _SHARES.fullmatch(given):
+    shares = tuple(int(part) for part in given.split("/")) if _SHARES.fullmatch(given) else (0,)
+    if not all(shares):
         raise QueryError(f"{_EXAMPLE}, not {given[:40]!r}.")
-    shares = tuple(int(part) for part in given.split("/"))
-    if sum(shares) != 100 or not all(shares):  # noqa: PLR2004 - percent
+    if sum(shares) != 100:  # noqa: PLR2004 - percent
         raise QueryError(f"{_EXAMPLE}; {given} adds up to {sum(shares)}.")
     return SplitPlan("shares", shares)
 

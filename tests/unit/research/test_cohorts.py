@@ -166,7 +166,7 @@ async def test_unknown_patients_are_split_by_study_and_the_manifest_says_why(tmp
     assert made.header["patient_safe"] is False
     assert "split is by study" in made.header["patients"]
     assert {name: one["studies"] for name, one in made.header["splits"].items()} == {"train": 5, "test": 5}
-    assert any("Not safe by patient" in line for line in made.header["warnings"])
+    assert any("One patient may be in two splits" in line for line in made.header["warnings"])
 
 
 async def test_leaks_of_the_official_split_are_found_by_patient_and_by_vector(tmp_path: Path):

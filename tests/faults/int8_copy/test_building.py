@@ -101,7 +101,7 @@ async def test_a_full_copy_grows_without_quantizing_its_rows_again(
     await store.forget(Filter(image_id=ImageId("i0003")))
     for start in range(COUNT, 3 * COUNT, 1000):
         await put(store, range(start, start + 1000), seed=start)
-    assert copied(file) == 3 * COUNT - 1
+    assert copied(file) == 3 * COUNT  # one of them is wiped
     assert len(quantized) < 3 * COUNT
     await assert_answers_are_right(store)
 

@@ -157,19 +157,22 @@ class Int8Copy:
         return found
 
     def _extend(self, connection: Connection, copy: Int8Snapshot, changes: Changes) -> None:
-        """Append rows; if they do not fit, or most rows are of removed images, to a new file with the rows in use."""
-        if _has_room(copy.header, changes):
+        """Append rows, to a new file if there is no room or most rows are of removed images, which it leaves out."""
+        if _is_mostly_removed(copy.header, changes):
+            with self._new_file(connection, copy.rows.center, changes) as writer:
+                in_use = copy.rows.at(np.flatnonzero(np.isin(copy.rows.slots, _stored_slots(connection))))
+                for start in range(0, len(in_use.slots), _COPIED_AT_ONCE):
+                    writer.append(in_use.at(slice(start, start + _COPIED_AT_ONCE)))
+                writer.publish(covered=copy.header.covered, removed=changes.removed)
+                _append(connection, writer, changes)
+        elif copy.header.rows + changes.last_slot - copy.header.covered > copy.header.capacity:
+            with self._new_file(connection, copy.rows.center, changes, old=copy.header) as writer:
+                writer.copy_rows(copy)
+                writer.publish(covered=copy.header.covered)
+                _append(connection, writer, changes)
+        else:
             with _opened(self._path, os.O_RDWR) as file:
                 _append(connection, Writer(file, copy.header, copy.rows.center), changes)
-            return
-        with self._new_file(connection, copy.rows.center, changes) as writer:
-            in_use = copy.rows
-            if copy.header.compacted != changes.removed:
-                in_use = in_use.at(np.flatnonzero(np.isin(in_use.slots, _stored_slots(connection))))
-            for start in range(0, len(in_use.slots), _COPIED_AT_ONCE):
-                writer.append(in_use.at(slice(start, start + _COPIED_AT_ONCE)))
-            writer.publish(covered=copy.header.covered, removed=changes.removed)
-            _append(connection, writer, changes)
 
     def _make(self, connection: Connection, changes: Changes) -> None:
         """Write a file with the first rows in place of one that is missing or does not fit."""
@@ -177,13 +180,19 @@ class Int8Copy:
             _append(connection, writer, changes)
 
     @contextmanager
-    def _new_file(self, connection: Connection, center: Vector, changes: Changes) -> Generator[Writer]:
-        """Yield the writer of a file with room for twice the images, which then replaces the old one."""
+    def _new_file(
+        self, connection: Connection, center: Vector, changes: Changes, *, old: Int8Header | None = None
+    ) -> Generator[Writer]:
+        """Yield the writer of a file with room for twice the images, which then replaces the old one.
+
+        Args:
+            old: Of the file whose rows it takes over, those of removed images too.
+        """
         (count,) = connection.execute(_COUNT).fetchone()
         header = Int8Header(
             center.size,
-            capacity=2 * count,  # the file is sparse: only written rows take disk space
-            compacted=changes.removed,
+            capacity=2 * max(count, old.rows if old else 0),  # the file is sparse: only written rows take disk space
+            compacted=old.compacted if old else changes.removed,
             rewritten=changes.rewritten,
             identity=changes.identity.encode(),
         )
@@ -284,10 +293,9 @@ def _fits(header: Int8Header, now: Changes) -> bool:
     return same and header.removed <= now.removed
 
 
-def _has_room(header: Int8Header, now: Changes) -> bool:
-    """Return whether new rows fit, and most rows of the copy are not of removed images."""
-    rows, new = header.rows, now.last_slot - header.covered
-    return rows + new <= header.capacity and now.removed - header.compacted <= rows // 2 + MIN_IMAGES_FOR_COPY
+def _is_mostly_removed(header: Int8Header, now: Changes) -> bool:
+    """Return whether most rows of the copy may be of removed images."""
+    return now.removed - header.compacted > header.rows // 2 + MIN_IMAGES_FOR_COPY
 
 
 def _are_many(connection: Connection) -> bool:

@@ -139,6 +139,11 @@ class Int8Snapshot:
                 return grown if total % _MODULUS == header.checksum else None
         return None
 
+    def columns(self) -> dict[str, memoryview]:
+        """Return the bytes of each column's rows as they are in the file."""
+        raw, rows = memoryview(self._raw), self.header.rows
+        return {name: raw[start : start + rows * size] for name, (start, size) in self.header.layout.items()}
+
     @property
     def was_wiped(self) -> bool:
         """Whether rows were overwritten since the header was read."""
@@ -167,6 +172,12 @@ class Writer:
             self._write(column, self._offset(name, self.header.rows))
         self.header = self._with_sum(_sum(rows), rows=self.header.rows + len(rows.slots))
 
+    def copy_rows(self, copy: Int8Snapshot) -> None:
+        """Take over all rows of another file, byte for byte, those of removed images too; this one has none yet."""
+        for name, column in copy.columns().items():
+            self._write_bytes(column, self._offset(name, 0))
+        self.header = replace(self.header, rows=copy.header.rows, checksum=copy.header.checksum)
+
     def wipe(self, rows: QuantizedRows, positions: NDArray[np.int64]) -> None:
         """Overwrite rows of the file, which is invalid from here until `publish`."""
         self._write(np.zeros(_HEADER.size, np.uint8), 0)
@@ -190,7 +201,9 @@ class Writer:
         return start + row * size
 
     def _write(self, content: NDArray[np.generic], offset: int) -> None:
-        left = memoryview(content.tobytes())
+        self._write_bytes(memoryview(content.tobytes()), offset)
+
+    def _write_bytes(self, left: memoryview, offset: int) -> None:
         while left:
             written = os.pwrite(self._descriptor, left, offset)
             left, offset = left[written:], offset + written

@@ -251,17 +251,26 @@ def modifiers() -> Phrases[Modifier]:
     for row in _read("modifiers.csv"):
         for form in _split(row["forms"]):
             values[form] += row["value"].split("+")
-    values |= {f"{form}s": values[form] for form in [*values] if " " in form and form.endswith(_IN_THE_PLURAL)}
+    values |= {_plural(form): values[form] for form in [*values] if " " in form and form.endswith(_IN_THE_PLURAL)}
     for side in SIDES:
         for form in [form for form in values if form.startswith(f"{side} ")]:
             values[form] = [side, *(value for value in values[form] if value != side)]
+    for form in [form for form in values if form.endswith(_INTERRUPTED) and form.count(" ") == 1]:
+        if not {*SIDES}.intersection(values[form]):
+            values |= {form.replace(" ", f" {side} "): [side, *values[form]] for side in SIDES}
     values |= {form: [side, *values[form]] for form, side in _SIDED_ABBREVIATIONS.items()}
     return Phrases((form.split(), Modifier(tuple(dict.fromkeys(values[form])))) for form in values)
+
+
+def _plural(form: str) -> str:
+    return f"{form[:-1]}ies" if form.endswith("y") else f"{form}s"
 
 
 SIDES = ("left", "right")
 _IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
 """How names of places end that are also stated of both sides: "in both lower lobes"."""
+_INTERRUPTED = (" lobe", " lung", " zone")
+"""How names of places end that a side may interrupt: "upper left lung"."""
 _SIDED_ABBREVIATIONS = {"rul": "right", "rml": "right", "rll": "right", "lul": "left", "lll": "left"}
 
 

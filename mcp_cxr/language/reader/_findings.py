@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, NamedTuple
+from operator import attrgetter
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, predicates
+from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, ancestors, predicates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
+Said: TypeAlias = "tuple[Predicate, frozenset[int]]"
+"""What is said of a structure, and the tokens that say it."""
 _REACH = 7  # tokens between a structure and what is said of it
-_BEFORE = 4  # tokens before a structure in which what is said of it may begin
+_BEFORE = 8  # tokens before a structure in which what is said of it may begin
+_BETWEEN = 3  # of these tokens that say something
+_FILLERS = frozenset("is are present seen noted again in within of the".split())
 
 
 class FindingInSentence(NamedTuple):
@@ -28,24 +33,44 @@ class FindingInSentence(NamedTuple):
     """The tokens of the predicate."""
 
 
-def findings_in(sentence: Sentence) -> Iterator[FindingInSentence]:
-    """Yield the findings that are named, and those that are said of a structure ("heart size is normal")."""
-    for at, span in enumerate(sentence.spans):
-        if isinstance(span.entry, FindingEntry):
-            yield FindingInSentence(at, span.entry)
-        elif isinstance(span.entry, Structure):
-            all_said, tokens = _said_of(sentence, at, span.entry)
-            if sentence.is_query:
-                all_said = _foremost(all_said)
-            named = [_named_cause(sentence, at), *_named_at(sentence, tokens)]
-            if not any(said.finding in named for said in all_said):
-                for said in all_said:  # else the finding that is named takes the side and place of the structure
-                    yield FindingInSentence(at, said.finding, said.status, tokens)
+def findings_in(sentence: Sentence) -> list[FindingInSentence]:
+    """Return the findings that are named, and those that are said of a structure ("heart size is normal").
+
+    A name that says something of a structure is the narrower finding: "calcified" is aortic calcification of an aorta.
+    """
+    said = [
+        one
+        for at, span in enumerate(sentence.spans)
+        if isinstance(span.entry, Structure)
+        for one in _said_findings(sentence, at, span.entry)
+    ]
+    taken = {token for one in said for token in one.predicate}
+    named = [
+        FindingInSentence(at, span.entry)
+        for at, span in enumerate(sentence.spans)
+        if isinstance(span.entry, FindingEntry) and span.start not in taken
+    ]
+    if not said:  # nearly all
+        return named
+    return sorted({(one.at, one.entry.name): one for one in [*named, *said]}.values(), key=attrgetter("at"))
 
 
-def _foremost(all_said: tuple[Predicate, ...]) -> tuple[Predicate, ...]:
+def _said_findings(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:
+    """Yield the findings that are said of the structure at a span, by words that do not name another."""
+    all_said = _said_of(sentence, at, structure)
+    cause = _named_cause(sentence, at) if all_said else None
+    for said, tokens in _foremost(all_said) if sentence.is_query else all_said:
+        names = dict(_named_at(sentence, tokens))
+        if said.finding != cause and all(one.name in ancestors(said.finding.name) for one in names.values()):
+            if names and not sentence.is_query:
+                yield FindingInSentence(min(names), said.finding, predicate=tokens)
+            else:
+                yield FindingInSentence(at, said.finding, said.status, tokens)
+
+
+def _foremost(all_said: tuple[Said, ...]) -> tuple[Said, ...]:
     """Return what a query asks for: of a finding and what it suggests, the finding."""
-    return next(((said,) for said in all_said if said.status == "present"), all_said)
+    return next(((said,) for said in all_said if said[0].status == "present"), all_said)
 
 
 def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
@@ -57,35 +82,34 @@ def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
     return next((one.entry for one in following[by:] if isinstance(one.entry, FindingEntry)), None)
 
 
-def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[FindingEntry]:
-    """Yield the findings whose name has one of the tokens: "compression fracture" is no "compressed"."""
-    for span in sentence.spans:
+def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[tuple[int, FindingEntry]]:
+    """Yield the findings whose name has one of the tokens, each after the index of its span."""
+    for at, span in enumerate(sentence.spans):
         if isinstance(span.entry, FindingEntry) and not tokens.isdisjoint(range(span.start, span.end)):
-            yield span.entry
+            yield at, span.entry
 
 
-def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
+def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
     """Return what a clause says of the structure at a span, after it or else before it, and by which tokens."""
-    said, tokens = _said_after(sentence, at, structure)
-    return (said, tokens) if said else _said_before(sentence, at, structure)
+    return _said_after(sentence, at, structure) or _said_before(sentence, at, structure)
 
 
-def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
+def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
     phrases = predicates(structure.name)
-    said: list[Predicate] = []
-    tokens: list[int] = []
+    said: dict[Predicate, frozenset[int]] = {}
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
         found = phrases.longest_at(sentence.stems, start)
         if found and not _qualifies_a_finding(sentence, start + found[0]):
-            said += _denied(found[1]) if _is_after_not(sentence.tokens[:start]) else found[1]
-            tokens += range(start, start + found[0])
+            tokens = frozenset(range(start, start + found[0]))
+            for one in _denied(found[1]) if _is_after_not(sentence.tokens[:start]) else found[1]:
+                said.setdefault(one, tokens)
             start += found[0]
         elif said and sentence.tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
             break
         else:
             start += 1
-    return tuple(dict.fromkeys(said)), frozenset(tokens)
+    return tuple(said.items())
 
 
 def _is_after_not(before: Sequence[str]) -> bool:
@@ -98,19 +122,24 @@ def _denied(said: Iterable[Predicate]) -> Iterator[Predicate]:
     return (replace(one, status="absent") for one in said if one.status == "present")
 
 
-def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[tuple[Predicate, ...], frozenset[int]]:
+def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
     """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
         found = predicates(structure.name).longest_at(sentence.stems, start)
         if not found:
             continue
-        if any(span.is_cue("end") for span in sentence.spans[:at] if span.start >= start + found[0]):
-            continue  # "clear except for the base"
-        between = sentence.tokens[start + found[0] : end]
-        if between[:1] == ["of"] or all(_is_adjective(token) for token in between):
-            return found[1], frozenset(range(start, start + found[0]))
-    return (), frozenset()
+        after = start + found[0]
+        if any(
+            span.is_cue("end") or isinstance(span.entry, FindingEntry)
+            for span in sentence.spans[:at]
+            if span.start >= after
+        ):
+            continue  # "clear except for the base", "large effusion over the heart"
+        between = [token for token in sentence.tokens[after:end] if token not in _FILLERS]
+        if len(between) <= _BETWEEN and all(_is_adjective(token) for token in between):
+            return tuple((said, frozenset(range(start, after))) for said in found[1])
+    return ()
 
 
 def _is_adjective(token: str) -> bool:

@@ -67,11 +67,12 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     """
     divided = divide_sentence(sentence, is_query=is_query)
     scopes = Scopes(divided)
-    found = [*findings_in(divided)]
+    found = findings_in(divided)
+    absent = [scopes.status(divided.spans[one.at].start) is Status.ABSENT for one in found]
     mentions = [
         (divided.spans[one.at].start, mention)
         for one, parts, denied in zip(
-            found, modifiers_by_finding(divided, found), denied_sides(divided, found), strict=True
+            found, modifiers_by_finding(divided, found, absent), denied_sides(divided, found), strict=True
         )
         for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]
@@ -122,6 +123,8 @@ def _status(scopes: Scopes, found: FindingInSentence, token: int) -> Status | No
         return status
     if status is Status.ABSENT and found.stated != "present":
         return None  # "not normal" names no finding
+    if found.stated == "present":  # "the heart may be enlarged"
+        status = min(status, *map(scopes.status, found.predicate), key=_ORDER.index)
     return min(status, Status(found.stated), key=_ORDER.index)
 
 
@@ -194,11 +197,12 @@ def _word_mentions(
 
 def _joined_by(spans: Sequence[Span], at: int) -> str:
     """Return the separator between a finding and the one before it."""
+    joined = ""
     for span in reversed(spans[:at]):
         if isinstance(span.entry, FindingEntry | Structure):
             break
         if span.is_separator:
-            return span.first
-        if span.is_cue("end"):
-            break
-    return ""
+            joined = joined or span.first
+        if span.is_cue("end") or (joined and span.is_cue("possible")):  # "deformity, possibly healing or old fracture"
+            return "" if span.is_cue("possible") else joined
+    return joined

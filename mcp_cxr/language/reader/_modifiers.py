@@ -6,11 +6,21 @@ finding; and those after it, up to the next one.
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+from functools import cache, lru_cache
 from itertools import chain, combinations, takewhile
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, dimensions, normalize
+from mcp_cxr.language._vocabulary import (
+    SIDES,
+    TOKEN,
+    Cue,
+    FindingEntry,
+    Modifier,
+    ancestors,
+    dimensions,
+    normalize,
+)
 from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, divide_sentence, modifier_at
 
 if TYPE_CHECKING:
@@ -21,9 +31,8 @@ if TYPE_CHECKING:
 
 _PLACED_BY_NAME = frozenset(
     {
-        "cancer",  # "head and neck cancer"
         "fat pad",  # "mediastinal fat"
-        "humerus fracture",  # "humeral neck fracture"
+        "low lung volumes",  # "lower lung volumes"
         "pneumomediastinum",  # "air in the mediastinum"
         "rotator cuff disease",  # "high riding humeral head"
         "scapula fracture",  # "broken shoulder blade"
@@ -33,29 +42,54 @@ _PLACED_BY_NAME = frozenset(
 """Findings with a name that states a place which their other names leave out."""
 _NO_AMOUNT = frozenset({"new", "unchanged"})
 """Changes that are not small or large."""
+_REGIONS = frozenset({"thoracic", "cervical", "neck"})
+"""Places in the spine that are none in other names: "thoracic aorta", "cervical rib", "humeral neck"."""
+_LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
+_SKELETAL = frozenset(
+    "fracture|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte|scoliosis"
+    "|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node|metastasis"
+    "|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
+)
+"""Findings, with their narrower ones, that are at a level of the spine."""
+_OF_SPINE = ("spin", "spondyl", "vertebr")
+"""Parts of the names of the spine and of its findings."""
 
 
-def modifiers_by_finding(sentence: Sentence, found: Sequence[FindingInSentence]) -> list[tuple[frozenset[str], ...]]:
+def modifiers_by_finding(
+    sentence: Sentence, found: Sequence[FindingInSentence], absent: Sequence[bool]
+) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
     In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
+
+    Args:
+        sentence: The sentence.
+        found: Its findings.
+        absent: Whether each is denied; what is there shares nothing with what is not.
     """
     if not found:
         return []
     own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
     places = [*own]
+    said = frozenset(chain.from_iterable(one.predicate for one in found))
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span) if span.entry is not None else ()
-        if values and not _is_denied_side(sentence.spans, index) and not _is_degree(sentence, index):
+        if not values or (span.start in said and _is_said(sentence, span)):
+            continue
+        if not _is_denied_side(sentence.spans, index) and not _is_degree(sentence, index):
             own[places[_owner(sentence.spans, places, index)]].append((index, values))
+    for one in found:
+        if own[one.at] and not _is_skeletal(one.entry.name):
+            own[one.at] = [(n, values) for n, values in own[one.at] if not _is_level(sentence.words(sentence.spans[n]))]
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
-    _share(sentence, found, described)
+    _share(sentence, found, described, absent)
     return [tuple(map(frozenset, parts)) for parts in described]
 
 
 def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
     """Return the modifiers in a span: its own, and those in the name of a structure or finding ("lung base").
 
+    A word for a change in a name states none ("increased markings"), and "thoracic aorta" is not at the spine.
     In a query, a modifier inside a finding's name counts only if it states a side or a place that the finding need not
     have: "hilar mass" requires the hilum, but "big heart" no size and "air in the mediastinum" no place.
     """
@@ -63,10 +97,12 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return ()
     if isinstance(span.entry, Modifier):
         return span.entry.values
-    stated = _stated(tuple(sentence.words(span)))
+    is_of_spine = any(part in span.entry.name for part in _OF_SPINE)
+    stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=is_of_spine)
+    if span.entry.name in _PLACED_BY_NAME:
+        stated = tuple(values for values in stated if dimensions()[values[-1]] != "place")
     if sentence.is_query and isinstance(span.entry, FindingEntry):
-        kinds = {"side"} if span.entry.name in _PLACED_BY_NAME else {"side", "place"}
-        stated = tuple(values for values in stated if dimensions()[values[-1]] in kinds)
+        stated = tuple(values for values in stated if dimensions()[values[-1]] in ("side", "place"))
     return tuple(chain.from_iterable(stated))
 
 
@@ -83,6 +119,14 @@ def modifiers_in(query: str) -> tuple[str, ...]:
 def modifier_values(text: str) -> frozenset[str]:
     """Return the values of the modifiers that the words of a text state."""
     return frozenset(value for values in _stated(tuple(TOKEN.findall(normalize(text)))) for value in values)
+
+
+@lru_cache(maxsize=8192)
+def _stated_in_name(tokens: tuple[str, ...], *, is_of_spine: bool) -> tuple[tuple[str, ...], ...]:
+    """Return the values of the modifiers in a name."""
+    found = ((tokens[at], modifier_at(tokens, at)) for at in range(len(tokens)))
+    stated = (one[1].values for word, one in found if one and (is_of_spine or one[0] > 1 or word not in _REGIONS))
+    return tuple(values for values in stated if dimensions()[values[0]] != "change")
 
 
 @lru_cache(maxsize=8192)
@@ -145,6 +189,21 @@ def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list
     return [denied[one.at] for one in found]
 
 
+@cache
+def _is_skeletal(finding: str) -> bool:
+    return not _SKELETAL.isdisjoint((finding, *ancestors(finding)))
+
+
+def _is_level(words: Sequence[str]) -> bool:
+    """Whether words name a level of the spine, where a tube may end, rather than the spine: "T4", "lower thoracic"."""
+    return words[-1] in ("thoracic", "cervical", "midthoracic") or _LEVEL.fullmatch(words[-1]) is not None
+
+
+def _is_said(sentence: Sentence, span: Span) -> bool:
+    """Whether a change is but the predicate of a structure ("lung volumes are decreased"); "has increased" is one."""
+    return span.dimension == "change" and sentence.tokens[span.start - 1] not in ("has", "have")
+
+
 def _is_degree(sentence: Sentence, index: int) -> bool:
     """Whether a size says how much something changed ("slightly larger"); in "mild improving edema" it does not."""
     spans = sentence.spans
@@ -189,7 +248,9 @@ def _separates(span: Span) -> bool:
     return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in ("with", "by")
 
 
-def _share(sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]]) -> None:
+def _share(
+    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], absent: Sequence[bool]
+) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     if not any(any(parts) for parts in own):
         return
@@ -199,6 +260,8 @@ def _share(sentence: Sentence, found: Sequence[FindingInSentence], own: list[lis
         gap = sentence.spans[found[first].at + 1 : found[second].at]
         is_cause = any(one.first == "by" for one in gap)
         if (found[first].stated and not is_cause) or found[second].stated or located[target] or not _continues(gap):
+            continue
+        if absent[source] != absent[target]:
             continue
         if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
             continue

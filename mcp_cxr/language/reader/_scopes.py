@@ -17,6 +17,21 @@ _MOST_BEFORE = 8  # articles and modifiers before a finding
 _VERBS = frozenset(
     {"is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "persists"}
 )
+_ASSERTING = _VERBS | frozenset(
+    "suggest suggests represent represents reflect reflects measures measure shows demonstrates indicate indicates"
+    " projects project terminates ends overlies overlie courses persist noted".split()
+)
+"""Verbs of a statement of its own."""
+_SEEN = frozenset(
+    "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
+)
+"""What a denied list is said not to be: "no effusion, pneumothorax is seen"."""
+_NO_FINDINGS = frozenset(
+    "artifact artifacts artifactual shadow shadows structures overlap positioning technique".split()
+)
+"""What an image shows that is no finding."""
+_STANDING = frozenset({"unchanged", "old", "improved"})
+"""Modifiers of what is there."""
 _PARTS_OF_DEVICES = frozenset({"tip", "tips", "end", "sidehole", "sideholes", "course"})
 """What may be out of sight of a device that is there: "the tip of the tube is not seen"."""
 
@@ -73,9 +88,22 @@ class Scopes:
             tail = [one.end for one in self._ends if one.end <= span.start]
             if span.first == ":":  # "effusion: none"
                 tail = [one.end for one in self._ends if one.end < span.start]
-            start = max([*tail, *(start for start, finding in self._statements if finding < index)], default=0)
+            tail += (start for start, finding in self._statements if finding < index)
+            tail += self._last_of_statements(index, cue)
+            start = max(tail, default=0)
             if cue.status != "absent" or _PARTS_OF_DEVICES.isdisjoint(self._tokens[start : span.start]):
                 yield start, span.start
+
+    def _last_of_statements(self, index: int, cue: Cue) -> Iterator[int]:
+        """Yield where the finding before a cue begins, if it is no list: "cardiomegaly, pneumonia not excluded"."""
+        commas = [at for at, span in enumerate(self._spans[:index]) if span.first == "," and span.entry is None]
+        if not commas or cue.status not in ("possible", "absent", "resolved"):
+            return
+        last, before = self._spans[commas[-1] : index], self._spans[: commas[-1]]
+        if any(span.first in ("and", "or", "nor") for span in last) or not any(_is_named(span) for span in last):
+            return
+        if cue.status == "possible" or any(span.dimension in ("size", "change") for span in before):
+            yield last[0].end
 
     def _later_statements(self) -> Iterator[tuple[int, int]]:
         """Yield where a list of statements goes on, as a token, and the index of the finding that follows.
@@ -105,9 +133,56 @@ class Scopes:
         ends = [one.start for one in self._ends if one.start >= span.end]
         if cue.status in ("absent", "unstated", "resolved"):
             ends += self._new_statements(index)
+        if cue.status in ("absent", "unstated", "possible"):
+            ends += self._new_clauses(index)
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
             ends += [one.start for one in self._spans[index + 1 :] if one.is_cue("absent")]
         return min(ends, default=len(self._tokens))
+
+    def _new_clauses(self, index: int) -> Iterator[int]:
+        """Yield where, after a denial or doubt of a finding, a clause or a finding that is there begins.
+
+        "No effusion seen, nodules suggest infection"; "likely scar, old fracture noted"; "possible edema with small
+        effusion".
+        """
+        seen_finding = False
+        for at in range(index + 1, len(self._spans) - 1):
+            span = self._spans[at]
+            if seen_finding and span.entry is None and span.first in (",", "and", "with") and self._begins(index, at):
+                yield span.start
+            seen_finding = seen_finding or isinstance(span.entry, FindingEntry) or span.first in _NO_FINDINGS
+
+    def _begins(self, index: int, at: int) -> bool:
+        """Whether a comma, "and" or "with" begins something new after a cue."""
+        joined, clause = self._spans[at].first, self._clause(at + 1)
+        if not any(_is_named(span) for span in clause):
+            return False
+        values = clause[0].entry.values if isinstance(clause[0].entry, Modifier) else ()
+        if joined == "with":
+            return self._is_adjective(index) or clause[0].dimension in ("size", "change")
+        if joined == "," and (not _STANDING.isdisjoint(values) or self._spans[at - 1].first in _SEEN):
+            return all(span.first not in ("or", "nor") for span in clause)
+        return self._has_own_verb(clause)
+
+    def _clause(self, at: int) -> Sequence[Span]:
+        """Return the spans from one on, up to the end of its clause."""
+        end = next((n for n in range(at, len(self._spans)) if self._spans[n].is_cue("end")), len(self._spans))
+        return self._spans[at:end]
+
+    def _is_adjective(self, index: int) -> bool:
+        """Whether a doubt is of the next finding alone: "possible edema with effusion", not "may be edema with ..."."""
+        return self._spans[index].first in ("possible", "probable", "questionable", "suspected")
+
+    def _has_own_verb(self, clause: Sequence[Span]) -> bool:
+        """Whether a clause says something of its first finding, not merely that a denied list is not seen."""
+        for at, span in enumerate(clause):
+            if span.first in (",", "or", "nor") or isinstance(span.entry, Cue):
+                return False
+            words = self._tokens[span.start : span.end]
+            if not _is_named(span) and not _ASSERTING.isdisjoint(words):
+                following = clause[at + 1].first if at + 1 < len(clause) else ""
+                return following not in _SEEN and any(_is_named(one) for one in clause[:at]) and words[0] not in _SEEN
+        return False
 
     def _new_statements(self, index: int) -> Iterator[int]:
         """Yield where, after a denial, something new is said: "and small effusion", ", heart is enlarged"."""

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs"})
 """Tokens between the phrases of a list."""
 ALTERNATIVES = frozenset({"or", "versus", "vs"})
+_IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
@@ -87,7 +88,11 @@ class Sentence:
 
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
-    sentence = _divided(TOKEN.findall(normalize(text)), is_query=is_query)
+    words = normalize(text)
+    if "extubat" in words and not is_query:
+        for short, full in _IN_FULL.items():
+            words = words.replace(short, full)
+    sentence = _divided(TOKEN.findall(words), is_query=is_query)
     if joined := _with_whole_names(sentence):
         sentence = _divided(joined, is_query=is_query)
     whole = _with_finding_of_side(sentence)
@@ -197,7 +202,7 @@ def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tup
         found = findings().longest_at(stems, at)
         if found and found[0] > 1:
             named = findings().longest_at([stems[start], stems[at + found[0] - 1]], 0)
-            return (1, named[1]) if named and named[0] == _TWO_WORDS else None
+            return (1, named[1]) if named and named[0] == _TWO_WORDS and named[1] != found[1] else None
         if not tokens[at].isalpha() and tokens[at] != ",":
             return None
     return None

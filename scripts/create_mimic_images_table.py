@@ -20,7 +20,7 @@ NAME = Path(__file__).name
 
 
 @click.command()
-@click.option("--drop", is_flag=True, help="Remove the table with all rows first, after a typed yes; needs --force.")
+@click.option("--drop", is_flag=True, help="Remove the table with all rows first; asks you to type yes; needs --force.")
 @click.option("--force", is_flag=True, help="Required with --drop.")
 def create(*, drop: bool, force: bool) -> int:
     """Create the archive's table if it does not exist. Image files are always kept."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from mcp_cxr.cli._common import allow_demo_encoder, as_json, note, print_result, with_archive
+from mcp_cxr.cli._output_files import check_output_files, write_private
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.research.data_check import CheckList, CheckPlan, DataCheck, ListName, PageImages
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
+_KEPT = "The check is kept: name another file, with --last."
 _SHOWN = 3  # entries of a list that are printed
 
 
@@ -61,8 +63,7 @@ def check_data(
 
     if last and only:
         raise ConfigError("--last shows the last check as it is: leave out --only.")
-    if html and csv and html.absolute() == csv.absolute():
-        raise ConfigError("--csv and --html name the same file; name two.")
+    check_output_files(csv=csv, html=html)
     plan = CheckPlan(lists=cast("tuple[ListName, ...]", only) or LIST_NAMES, most=most)  # it refuses unknown names
     to_page = page_writer() if html else None
     check, images, table = with_archive(
@@ -70,9 +71,9 @@ def check_data(
     )
     print_result(check, check_lines(check), as_json=as_json)
     if csv and table is not None:
-        _write(csv, table)
+        write_private(csv, table, advice=_KEPT)
     if html and to_page and images:
-        _write(html, to_page(check, images))
+        write_private(html, to_page(check, images), advice=_KEPT)
     if not as_json:
         note(
             "Nothing was changed. Decide about entries on the page of `mcp-cxr chat`, or view images with --html FILE."
@@ -113,16 +114,3 @@ def _list_lines(one: CheckList) -> Iterator[str]:
     if len(one.entries) > _SHOWN:
         yield "  ..."
     yield from (f"  note: {text}" for text in one.notes)
-
-
-def _write(path: Path, text: str) -> None:
-    """Write a file that only its owner may read: it is of patients."""
-    from mcp_cxr.safe_files import replace_private_file
-
-    try:
-        replace_private_file(path, text.encode("utf-8", "surrogateescape"))
-    except OSError as exc:
-        raise ConfigError(
-            f"Cannot write {path} ({exc.strerror}). The check is kept: name another file, with --last."
-        ) from exc
-    note(f"Wrote {path}.")

@@ -22,6 +22,7 @@ from mcp_cxr.cli._common import (
 )
 from mcp_cxr.cli._filter_options import filter_options
 from mcp_cxr.cli._option_names import with_option_names
+from mcp_cxr.cli._output_files import check_output_files, write_private
 from mcp_cxr.errors import ConfigError, QueryError
 
 if TYPE_CHECKING:
@@ -144,23 +145,14 @@ def export(name: str, *, csv_file: Path | None, jsonl_file: Path | None, links_f
 
     if not (csv_file or jsonl_file or links_folder):
         raise ConfigError(f"Choose an output: mcp-cxr cohort export {name} --csv FILE, --jsonl FILE or --links FOLDER.")
+    check_output_files(csv=csv_file, jsonl=jsonl_file)
     found = _cohort(name)
     for file, text_of in ((csv_file, csv_table), (jsonl_file, json_lines)):
         if file:
-            _write_private(file, text_of(found))
-            note(f"Wrote {file} ({len(found.rows):,} images).")
+            write_private(file, text_of(found), content=f"{len(found.rows):,} images")
     if links_folder:
         made = link_files(found, links_folder.absolute())
         note(f"Made {made:,} new links below {links_folder} (the cohort has {len(found.rows):,} images).")
-
-
-def _write_private(path: Path, text: str) -> None:
-    from mcp_cxr.safe_files import replace_private_file
-
-    try:
-        replace_private_file(path, text.encode("utf-8", "surrogateescape"))
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
 
 
 @cohort.command()

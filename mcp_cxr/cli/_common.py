@@ -7,7 +7,7 @@ import dataclasses
 import json
 import signal
 import sys
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,7 +18,6 @@ from mcp_cxr.sanitize import sanitize_text
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
     from contextlib import AbstractAsyncContextManager
-    from pathlib import Path
 
     from _typeshed import DataclassInstance
 
@@ -127,18 +126,6 @@ def print_result(
         say(text)
 
 
-def open_csv_file(path: Path) -> TextIO:
-    """Return a new file for a `CsvWriter`; bytes of paths that are not UTF-8 are kept.
-
-    Raises:
-        ConfigError: It cannot be written.
-    """
-    try:
-        return path.open("w", encoding="utf-8", errors="surrogateescape", newline="")
-    except OSError as exc:
-        raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
-
-
 def confirmed(question: str) -> bool:
     """Return whether the user typed `yes`.
 
@@ -146,7 +133,7 @@ def confirmed(question: str) -> bool:
         ConfigError: There is no terminal to ask on.
     """
     if not sys.stdin.isatty():
-        raise ConfigError("This command asks for a typed yes; run it in a terminal.")
+        raise ConfigError("This command asks you to type yes; run it in a terminal.")
     return click.prompt(f"{question} Type yes to continue", default="no", show_default=False, err=True).strip() == "yes"
 
 

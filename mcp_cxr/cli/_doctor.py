@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option(
     "--write",
     is_flag=True,
-    help="With --deep: test writing in new IRIS tables, after a typed yes; they are dropped at the end.",
+    help="With --deep: test writing in new IRIS tables, which are dropped at the end; asks you to type yes.",
 )
 @click.option(
     "--out",

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from mcp_cxr.cli._common import DONE, FAILED, confirmed, note, print_result, with_settings
-from mcp_cxr.errors import ConfigError
+from mcp_cxr.cli._output_files import cannot_write
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,7 +75,7 @@ def _require_writable(path: Path) -> None:
     try:
         path.open("a", encoding="utf-8").close()
     except OSError as exc:
-        raise ConfigError(f"{path} cannot be written ({exc.strerror}); name another file.") from exc
+        raise cannot_write(path, exc) from exc
 
 
 def _lines(record: CheckRecord) -> Iterator[str]:

@@ -20,6 +20,7 @@ from mcp_cxr.cli._common import (
     with_archive,
 )
 from mcp_cxr.cli._evaluate_lines import evaluation_lines
+from mcp_cxr.cli._output_files import cannot_write, check_output_files
 from mcp_cxr.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -111,6 +112,7 @@ def evaluate(
     """  # noqa: D301 - click does not wrap a paragraph after `\b`
     from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy
 
+    check_output_files(save=save, html=html)
     plan = _plan(**how)
     before = read_baseline(baseline) if baseline else None
     to_page = page_writer() if html else None
@@ -175,7 +177,7 @@ def _write(path: Path, text: str) -> None:
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as exc:
-        raise ConfigError(f"Cannot write {path} ({exc.strerror}); name another file.") from exc
+        raise cannot_write(path, exc) from exc
     note(f"Wrote {path}.")
 
 

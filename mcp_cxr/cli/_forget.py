@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--study", help="Remove all images of this study.")
 @click.option("--image", help="Remove this image.")
 def forget(*, subject: str | None, study: str | None, image: str | None) -> int:
-    """Remove a patient, a study or an image, after a typed yes. Image files are kept."""
+    """Remove a patient, a study or an image; asks you to type yes. Image files are kept."""
     from mcp_cxr.records import Filter, ImageId, StudyId, SubjectId
 
     given = [name.strip() for name in (subject, study, image) if name and name.strip()]

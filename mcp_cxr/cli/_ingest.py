@@ -15,13 +15,13 @@ from mcp_cxr.cli._common import (
     allow_demo_encoder,
     as_tool_json,
     note,
-    open_csv_file,
     print_result,
     reports_reread_line,
     say,
     stop_on_interrupt,
     with_archive,
 )
+from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.csv_writer import CsvWriter
 
 if TYPE_CHECKING:
@@ -101,6 +101,7 @@ def ingest(path: Path, *, outcomes: Path | None, as_json: bool, **options: Any) 
 
     Images already in the archive are skipped, so the command can be run again at any time.
     """
+    check_output_files(outcomes=outcomes)
     display = ProgressDisplay(print_would_add=note if as_json else say, on_terminal=sys.stderr.isatty())
     try:
         with _OutcomesFile(outcomes) as left_out:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mcp_cxr.cli._common import as_json, note, open_csv_file, print_result, with_archive
+from mcp_cxr.cli._common import as_json, note, print_result, with_archive
+from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.cli._probe_lines import fit_notes, probe_lines
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import NotFound
@@ -57,6 +58,7 @@ def scores(*, csv_file: Path | None, as_json: bool) -> None:
     """Score all images that the archive has now with the stored probes."""
     from mcp_cxr.research.probes import score_notes  # imports numpy
 
+    check_output_files(csv=csv_file)
     fitted = with_archive(lambda archive: archive.score_images())
     if not fitted.probes:
         _show(fitted, as_json=as_json)

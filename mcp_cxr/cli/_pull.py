@@ -87,7 +87,9 @@ _DAY = _Day()
     help="Allow models to be given reports from the PACS, if MCP_CXR_SHARE has reports. Identifiers in them are masked;"
     " they are not de-identified. The permission is kept.",
 )
-@click.option("--remove-gone", is_flag=True, help="Remove studies that are no longer in the PACS, after a typed yes.")
+@click.option(
+    "--remove-gone", is_flag=True, help="Remove studies that are no longer in the PACS; asks you to type yes."
+)
 @as_json_option
 @allow_demo_encoder
 def pull(url: str | None, *, as_json: bool, remove_gone: bool, **options: Any) -> int:  # noqa: ANN401 - click's options, passed on

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, open_csv_file, print_result, with_archive
+from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, print_result, with_archive
 from mcp_cxr.cli._filter_options import filter_options
 from mcp_cxr.cli._option_names import with_option_names
+from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
 from mcp_cxr.records import RESULT_COLUMNS, ImageId, SearchArguments, counted, joined_pages, listed, result_row
@@ -86,9 +87,8 @@ def search(
     """Find images by words, by example, by filters, or any mix."""
     arguments = SearchArguments(query, **options)
     if arguments.is_empty and not scores:
-        raise ConfigError(
-            'Ask with words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA'
-        )
+        raise ConfigError('Give words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA')
+    check_output_files(csv=csv_file)
     if all_pages:
         given = click.get_current_context().get_parameter_source("limit")
         if given is not ParameterSource.DEFAULT:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
-from mcp_cxr.errors import ConfigError
+from mcp_cxr.cli._output_files import cannot_write, check_output_files
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 @as_tool_json
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known about one image."""
+    check_output_files(png=png)
     shown = with_archive(lambda archive: _show(archive, image_id, png))
     print_result(shown, _lines(shown), as_json=as_json)
     if shown.external and not as_json:
@@ -41,7 +42,7 @@ async def _show(archive: Archive, image_id: str, png: Path | None) -> ImageDetai
         try:
             await to_thread.run_sync(png.write_bytes, view.data)
         except OSError as exc:
-            raise ConfigError(f"Cannot write {png} ({exc.strerror}); name another file.") from exc
+            raise cannot_write(png, exc) from exc
         note(f"Wrote {png} ({view.width} x {view.height}).")
     return shown
 

@@ -77,7 +77,7 @@ def index(*, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Confirm that all rows will be removed; required.")
 @as_json
 def drop(*, force: bool, as_json: bool) -> int:
-    """Remove the table with all rows, after a typed yes. Image files are kept."""
+    """Remove the table with all rows; asks you to type yes. Image files are kept."""
     if not force:
         raise ConfigError("`table drop` removes all rows; add --force to do that.")
     try:

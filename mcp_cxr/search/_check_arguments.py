@@ -71,7 +71,7 @@ def check_arguments(
         QueryError: An argument is invalid, or they do not go together; the message shows what is valid.
     """
     if arguments.is_empty and value_of is None:
-        raise QueryError(f"Ask with words, an example image or a filter, such as {_EXAMPLE}.")
+        raise QueryError(f"Give words, an example image or a filter, such as {_EXAMPLE}.")
     checked = _checked(arguments)
     if known_splits_only and checked.split:
         checked = replace(checked, split=_known_name("split", checked.split, SPLITS))

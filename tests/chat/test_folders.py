@@ -54,7 +54,7 @@ def test_broad_folders_need_a_second_yes(home: Path, tmp_path: Path, place: str,
 
 def test_a_broad_folder_on_the_command_line_asks(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["chat", "--headless", str(home)]) == 2
-    assert "typed yes" in capsys.readouterr().err
+    assert "type yes" in capsys.readouterr().err
 
 
 @pytest.fixture

@@ -138,3 +138,26 @@ def test_a_pull_for_an_empty_id_is_refused(run: Command, option: str):
     """A script whose variable is not set must not pull everything."""
     done = run("pull", "http://127.0.0.1:1/dicom-web", option, " ")
     assert (done.code, done.out, done.err) == (2, "", f"Error: {option} is empty: name an id, or leave it out.\n")
+
+
+@pytest.mark.parametrize(
+    ("command", "first", "second"),
+    [
+        (("check-data",), "--csv", "--html"),
+        (("evaluate",), "--save", "--html"),
+        (("cohort", "export", "all"), "--csv", "--jsonl"),
+        (("probe", "scores"), "--csv", None),
+        (("search", "edema"), "--csv", None),
+        (("show", "ID"), "--png", None),
+        (("ingest", "."), "--outcomes", None),
+    ],
+)
+def test_output_files_are_checked_before_the_work(
+    run: Command, tmp_path: Path, command: tuple[str, ...], first: str, second: str | None
+):
+    done = run(*command, first, tmp_path / "none" / "out")
+    message = f"Error: {first}: there is no folder {tmp_path / 'none'}. Create it, or name another file.\n"
+    assert (done.code, done.out, done.err) == (2, "", message)
+    if second:
+        twice = run(*command, first, tmp_path / "out", second, tmp_path / "." / "out")
+        assert twice.err == f"Error: {first} and {second} name the same file; name two.\n"

@@ -115,7 +115,7 @@ def test_the_offset_of_the_next_page_is_printed(on_demo: Command):
     ("argv", "line"),
     [
         ([], 'such as: mcp-cxr search "left pleural effusion" --view PA'),
-        ([" ", "--limit", "3"], "Ask with words, --like or a filter"),
+        ([" ", "--limit", "3"], "Give words, --like or a filter"),
         (["effusion", "--limit", "0"], "--limit must be 1 to 100, not 0"),
         (["effusion", "--limit", "101"], "--limit must be 1 to 100, not 101; use --offset for the next page."),
         (["effusion", "--limit", "many"], "'many' is not a valid integer. See `mcp-cxr search --help`."),
@@ -257,4 +257,4 @@ def test_a_question_or_score_in_the_csv_is_no_formula(on_demo: Command, demo: In
 def test_an_unwritable_csv_path_is_one_line(on_demo: Command, tmp_path: Path):
     done = on_demo("search", "effusion", "--csv", tmp_path / "no" / "found.csv")
     assert done.code == 2
-    assert done.error.endswith("cannot be written (No such file or directory); name another file.")
+    assert done.error == f"Error: --csv: there is no folder {tmp_path / 'no'}. Create it, or name another file."

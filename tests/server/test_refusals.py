@@ -41,8 +41,8 @@ SECRET = "Mrs Jane Roe, born 1931"  # noqa: S105 - stands for what a crash may q
 @pytest.mark.parametrize(
     ("tool", "arguments", "line"),
     [
-        (SEARCH, {}, f"Ask with words, an example image or a filter, such as {EXAMPLE}."),
-        (SEARCH, {"query": "  "}, f"Ask with words, an example image or a filter, such as {EXAMPLE}."),
+        (SEARCH, {}, f"Give words, an example image or a filter, such as {EXAMPLE}."),
+        (SEARCH, {"query": "  "}, f"Give words, an example image or a filter, such as {EXAMPLE}."),
         (SEARCH, {"query": "effusion", "limt": 3}, "Unknown argument limt; did you mean limit?"),
         (SEARCH, {"query": "effusion", "limit": 0}, "limit: input should be greater than or equal to 1."),
         (SEARCH, {"query": "effusion", "limit": 10_000}, "limit: input should be less than or equal to 100."),

@@ -214,7 +214,7 @@ async def test_words_still_match_while_the_embedder_is_down(toy_data: Path) -> N
     ("query", "line"),
     [
         ({}, 'search_medical_images(query="left pleural effusion", view=["PA"])'),
-        ({"query": "  "}, "Ask with words, an example image or a filter"),
+        ({"query": "  "}, "Give words, an example image or a filter"),
         ({"query": "x", "limit": 0}, "limit must be 1 to 100, not 0"),
         ({"query": "x", "limit": 10_000}, "limit must be 1 to 100, not 10000"),
         ({"query": "x", "offset": -1}, "offset must be 0 or more"),

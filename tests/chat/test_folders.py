@@ -12,7 +12,7 @@ from mcp_cxr.chat import broad_folder_warning
 from mcp_cxr.chat.backend import Backend, opened_backend
 from mcp_cxr.cli import main
 from mcp_cxr.errors import CxrError
-from tests.chat.test_guard import command_lines
+from tests.chat.test_request_checks import command_lines
 from tests.server.archives import environment, settings, write_small_images
 
 if TYPE_CHECKING:

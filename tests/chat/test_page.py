@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from mcp_cxr.chat.backend import Conversation
 from mcp_cxr.chat.model import AnthropicModel, ChatModel, Turn
 from mcp_cxr.chat.pages._app import _model_line
-from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
+from mcp_cxr.chat.pages._safe_markdown import escape_markdown, without_images
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,7 +15,7 @@ from PIL import Image
 
 from mcp_cxr.research.data_check import LIST_NAMES
 from tests.chat.planted_check import keep_check
-from tests.chat.test_guard import answer, answer_bytes, session_of
+from tests.chat.test_request_checks import answer, answer_bytes, session_of
 from tests.server.archives import write_small_images
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PAGE = ROOT / "docs" / "reliability.md"
 FOLDERS = ("hostile", "http", "faults", "faults/int8_copy", "fuzz")
 FILES = (
-    *("chat/test_guard.py", "server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py"),
+    *("chat/test_request_checks.py", "server/test_access_log.py", "server/test_refusals.py", "stdio/test_wire.py"),
     "local_encoder/test_hostile_folders.py",
     "unit/images/test_faults.py",
 )

@@ -54,12 +54,12 @@ OWNERS: dict[str, tuple[str, ...]] = {
     "spellchecker": ("language.query._english",),
     "sqlite3": ("stores.embedded",),
     "sse_starlette": ("server.http",),
-    "starlette": ("server.http", "chat.launch"),
+    "starlette": ("server.http", "chat.web_server"),
     "streamlit": ("chat",),
     "tokenizers": ("embeddings.local._text_recipe",),
     "tqdm": ("cli._ingest",),
     "urllib.request": ("pasted_text",),  # a file URL as a path, nothing of the network
-    "uvicorn": ("server.http", "chat.launch"),
+    "uvicorn": ("server.http", "chat.web_server"),
 }
 """Library: the modules and packages of mcp_cxr that may import it. Other standard modules are free."""
 

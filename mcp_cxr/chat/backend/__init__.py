@@ -1,7 +1,7 @@
-"""What a running page holds: its servers, uploads, viewers, conversations, the ingest, exports and saved queries."""
+"""What is behind the page while it runs: MCP servers, conversations, jobs, uploads, exports and saved queries."""
 
 from mcp_cxr.chat.backend._backend import Backend, current_backend, opened_backend
-from mcp_cxr.chat.backend._broad_folders import broad_folder_warning
+from mcp_cxr.chat.backend._broad_folder_warning import broad_folder_warning
 from mcp_cxr.chat.backend._conversation import Conversation, PendingConsent
 from mcp_cxr.chat.backend._export import Origin, Selection, to_csv, write_zip
 from mcp_cxr.chat.backend._ingest_job import IngestJob, folder_of

@@ -9,7 +9,7 @@ import streamlit as st
 
 from mcp_cxr.chat.backend import current_backend
 from mcp_cxr.chat.pages._chat_page import chat_page
-from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown
+from mcp_cxr.chat.pages._safe_markdown import escape_markdown
 from mcp_cxr.chat.pages._tab_state import this_tab
 from mcp_cxr.loopback import remote_name
 

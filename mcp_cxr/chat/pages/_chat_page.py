@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from mcp_cxr.chat.backend import Conversation, ViewerQuery
-from mcp_cxr.chat.pages._streamlit_helpers import escape_markdown, without_images
+from mcp_cxr.chat.pages._safe_markdown import escape_markdown, without_images
 from mcp_cxr.chat.pages._viewer import viewer
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import SearchResult, counted

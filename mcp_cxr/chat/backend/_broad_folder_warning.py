@@ -1,4 +1,4 @@
-"""Folders that the user names: which ones are taken only after a second yes."""
+"""Warns of a folder to ingest that is too broad, such as a home folder or the whole file system."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FIRST_USER = 1000  # user ids below are those of services, whose homes are fold
 
 
 def broad_folder_warning(folder: Path, *, data_dir: Path) -> str | None:
-    """Return why a folder should not be taken without a second yes; None if there is no reason.
+    """Return why the user should confirm that a folder is meant; None if there is no reason.
 
     That is so of `/`, of a home folder and what contains one, and of the data folder, what contains it or lies in it.
     """

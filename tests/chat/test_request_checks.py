@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.async_api import expect
 
-from mcp_cxr.chat.launch._private_folder import private_folder
-from mcp_cxr.chat.launch._session_secrets import SessionSecrets
+from mcp_cxr.chat.web_server._private_folder import private_folder
+from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 from tests.support.chatting import Chatting
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from streamlit.starlette import App
 
-from mcp_cxr.chat.launch._api import api
-from mcp_cxr.chat.launch._guard import FRAME, SameOriginOnly, SecretRequired
-from mcp_cxr.chat.launch._requests import object_in
+from mcp_cxr.chat.web_server._api import api
+from mcp_cxr.chat.web_server._request_checks import FRAME, SameOriginOnly, SecretRequired
+from mcp_cxr.chat.web_server._requests import object_in
 from mcp_cxr.records import LABELS
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from mcp_cxr.chat.launch._session_secrets import SessionSecrets
+    from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 
 _CHAT = Path(__file__).parents[1]
 _WEB = _CHAT / "web"

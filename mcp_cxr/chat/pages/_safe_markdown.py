@@ -1,4 +1,4 @@
-"""Text for Streamlit: Markdown that is quoted, and Markdown of a model."""
+"""Makes text safe for Streamlit's Markdown: escapes it, or leaves out images that a browser would load."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ from mcp_cxr.loopback import is_loopback
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from mcp_cxr.chat.launch._session_secrets import SessionSecrets
+    from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 
 SECRET_HEADER: Final = "X-Session-Secret"  # noqa: S105 - its name
 FRAME: Final = "/frame"

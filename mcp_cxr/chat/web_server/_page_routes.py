@@ -25,7 +25,7 @@ from mcp_cxr.chat.backend import (
     to_csv,
     write_zip,
 )
-from mcp_cxr.chat.launch._requests import object_in, result_unless_left, write_body
+from mcp_cxr.chat.web_server._requests import object_in, result_unless_left, write_body
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from mcp_cxr.chat.backend import current_backend
-from mcp_cxr.chat.launch._page_routes import PAGE_ROUTES
-from mcp_cxr.chat.launch._requests import object_in, result_unless_left
+from mcp_cxr.chat.web_server._page_routes import PAGE_ROUTES
+from mcp_cxr.chat.web_server._requests import object_in, result_unless_left
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

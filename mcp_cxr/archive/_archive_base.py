@@ -1,7 +1,7 @@
-"""What every use case of an archive needs: its parts, the roots, the plan of an ingest.
+"""The base of `Archive`: its parts, and what several use cases do with them.
 
-What a search does not need is imported by the method that does: `mcp-cxr search` and the first answer of `serve` would
-wait for it.
+Modules that a search does not need are imported in methods: `mcp-cxr search` and the first answer of `serve` would wait
+for them.
 """
 
 from __future__ import annotations

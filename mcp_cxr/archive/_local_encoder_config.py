@@ -1,4 +1,4 @@
-"""How the settings say that an encoder in the process is run."""
+"""Makes the configuration of an encoder that runs in this process from the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ DEMO_MARK: Final = "demo-archive"
 
 
 def local_config(settings: Settings, folder: Path, *, allows_demo_encoder: bool = False) -> LocalConfig:
-    """Return how the encoder of a model folder is run."""
+    """Return the configuration with which the encoder of a model folder is run."""
     return LocalConfig(
         folder=folder,
         preprocessing=PREPROCESSING,

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 _PAGE_IMAGE_PX = 320
 
 
-class ResearchMethods(ArchiveBase):
-    """What researchers build on an archive."""
+class ProbeAndDataCheckMethods(ArchiveBase):
+    """Learns finding scores, and checks the data of an archive."""
 
     async def fit_probes(self) -> FittedProbes:
         """Learn a finding score for each label from the archive's own vectors, and score all images out of fold.

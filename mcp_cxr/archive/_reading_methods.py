@@ -1,4 +1,4 @@
-"""Use cases that read an archive: search, show, view, count."""
+"""Use cases that change nothing in an archive: search, show, view, count."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import click
 
 from mcp_cxr.cli._standard_streams import discard
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.sanitize import sanitize_text
+from mcp_cxr.untrusted_text import sanitize_text
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

@@ -1,4 +1,4 @@
-"""The lines that show probes: never a score without what it was learned from and how well."""
+"""Fitted probes as lines of text, with what they were learned from and how good they are."""
 
 from __future__ import annotations
 

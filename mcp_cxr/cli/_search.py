@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, print_result, with_archive
 from mcp_cxr.cli._filter_options import filter_options
-from mcp_cxr.cli._option_names import with_option_names
+from mcp_cxr.cli._options_in_errors import with_option_names
 from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError

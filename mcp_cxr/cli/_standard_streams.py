@@ -1,4 +1,4 @@
-"""Standard streams that are closed or cannot be written: no traceback, and no file takes their place."""
+"""Handles stdin, stdout and stderr that are closed or cannot be written, without a traceback."""
 
 from __future__ import annotations
 

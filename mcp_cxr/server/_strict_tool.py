@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import to_json
-from mcp_cxr.sanitize import sanitize_json
 from mcp_cxr.server._compact_schema import compact_input_schema, compact_output_schema
 from mcp_cxr.server._normalize_arguments import normalize_arguments
+from mcp_cxr.untrusted_text import sanitize_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable

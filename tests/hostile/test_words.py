@@ -12,8 +12,8 @@ import pytest
 from mcp import Client
 
 from mcp_cxr.archive import open_archive
-from mcp_cxr.sanitize import disarm_markup, sanitize_json, sanitize_text
 from mcp_cxr.server import UNTRUSTED_TEXT_NOTE, build_server
+from mcp_cxr.untrusted_text import disarm_markup, sanitize_json, sanitize_text
 from tests.server.archives import environment, settings
 from tests.support import companions
 from tests.support.archives import ingested, rows

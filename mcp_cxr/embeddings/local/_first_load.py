@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from mcp_cxr.bounded_process import inherited_environment
 from mcp_cxr.embeddings.local._known_encoders import KnownEncoder
 from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.errors import EmbeddingRejected
+from mcp_cxr.process_limits import inherited_environment
 
 if TYPE_CHECKING:
     from anyio.abc import Process

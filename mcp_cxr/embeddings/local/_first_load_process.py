@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from mcp_cxr.bounded_process import set_limits
 from mcp_cxr.embeddings._check_vectors import BadReply, check_distinct, validated
 from mcp_cxr.embeddings.local._canned_inputs import (
     CANNED_TEXTS,
@@ -23,6 +22,7 @@ from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
 from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
+from mcp_cxr.process_limits import set_limits
 
 _SAME_TEXT = 0.999
 """Least cosine of a text alone and beside a longer one: int8 and float16 stay above it."""

@@ -14,9 +14,9 @@ import sys
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from mcp_cxr.bounded_process import set_limits
 from mcp_cxr.errors import ImageError
 from mcp_cxr.images.workers._tasks import run_message
+from mcp_cxr.process_limits import set_limits
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import anyio
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-from mcp_cxr.bounded_process import inherited_environment
 from mcp_cxr.errors import CorruptImage, ImageError, InternalError, UnreadableFile, UnsupportedImage
 from mcp_cxr.images.dicom import MAX_PIXELS
 from mcp_cxr.images.workers._process_main import LENGTHS, TASK_RECEIVED
-from mcp_cxr.sanitize import sanitize_text
+from mcp_cxr.process_limits import inherited_environment
+from mcp_cxr.untrusted_text import sanitize_text
 
 if TYPE_CHECKING:
     from anyio.abc import Process

@@ -1,4 +1,4 @@
-"""What processes that handle untrusted files are given: few environment variables, and limits."""
+"""Restricts processes that read untrusted files: few environment variables, limited memory, no writing of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Makes text that others wrote harmless: no hidden characters, which a person would not see, and no markup."""
+"""Makes text that others wrote harmless: removes hidden characters, which a person would not see, and markup."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts the arguments of a search that an error names into the words of the command line."""
+"""Rewrites the errors of a search for the command line: options in place of the names of arguments."""
 
 from __future__ import annotations
 

@@ -265,8 +265,8 @@ class Settings(BaseSettings):
         return self.data_dir / "http.token"
 
     @property
-    def known_encoders_file(self) -> Path:
-        """What is remembered of model folders."""
+    def encoder_cache_file(self) -> Path:
+        """The cache of digests of model files, and of facts of encoders."""
         return self.data_dir / "encoders.json"
 
     @property

@@ -21,7 +21,7 @@ def local_config(settings: Settings, folder: Path, *, allows_demo_encoder: bool 
     return LocalConfig(
         folder=folder,
         preprocessing=PREPROCESSING,
-        known_encoders=settings.known_encoders_file,
+        encoder_cache_file=settings.encoder_cache_file,
         options=SessionOptions(settings.providers),
         allows_demo_encoder=allows_demo_encoder or (settings.data_dir / DEMO_MARK).exists(),
     )

@@ -19,8 +19,8 @@ from mcp import Client, StdioServerParameters
 from PIL import Image
 
 from mcp_cxr.archive import mark_as_demo, open_archive
-from mcp_cxr.demo._compare_words_and_pixels import QUESTIONS, side_by_side
 from mcp_cxr.demo._data_set import write_data_set
+from mcp_cxr.demo._search_comparison import QUERIES, comparison_lines
 from mcp_cxr.errors import ConfigError, CxrError
 from mcp_cxr.images import ContactSheetTile, contact_sheet
 from mcp_cxr.records import SearchResult, counted
@@ -74,14 +74,14 @@ class _Host:
         await self._collect(result.images, title)
         return result.images
 
-    async def compare(self, question: str, drawn: DemoDataSet) -> None:
-        """Ask reports for words, and images without a report for the same; print both beside what was drawn."""
-        by_words = await self._ask(query=question, mode="words")
-        by_pixels = await self._ask(query=question, mode="vector", has_report=False)
-        click.echo(f"\n{question}")
-        for line in side_by_side(question, by_words.images, by_pixels.images, drawn):
+    async def compare(self, query: str, drawn: DemoDataSet) -> None:
+        """Search reports by words, and images without a report by pixels; print both results and what was drawn."""
+        by_words = await self._ask(query=query, mode="words")
+        by_pixels = await self._ask(query=query, mode="vector", has_report=False)
+        click.echo(f"\n{query}")
+        for line in comparison_lines(query, by_words.images, by_pixels.images, drawn):
             click.echo(f"  {line}")
-        await self._collect(by_pixels.images, f"By pixels: {question}")
+        await self._collect(by_pixels.images, f"By pixels: {query}")
 
     async def _ask(self, **arguments: Any) -> SearchResult:  # noqa: ANN401 - the tool's arguments
         answer = await self.client.call_tool("search_medical_images", {"limit": _HITS, **arguments})
@@ -139,8 +139,8 @@ async def run_demo(keep: Path | None) -> int:
                 "\nEach query by words in reports, and by pixels in studies without a report. drawn: the image was"
                 " drawn with the finding."
             )
-            for question in QUESTIONS:
-                await host.compare(question, drawn)
+            for query in QUERIES:
+                await host.compare(query, drawn)
     sheet = (folder / "contact-sheet.png").absolute()
     await to_thread.run_sync(sheet.write_bytes, contact_sheet(host.tiles, columns=_HITS))
     click.echo(f"\n{_ENCODER_NOTE if encodes else _SKETCH_NOTE}\n\nContact sheet of all results: {sheet}")

@@ -202,7 +202,7 @@ _ON_VECTORS: Mapping[str, Callable[[EvaluationContext], Awaitable[ProtocolResult
     "reports": protocols.measure_reports,
     "similar": protocols.measure_similar,
     "probes": protocols.measure_probes,
-    "index": protocols.measure_index,
+    "index": protocols.measure_nearest_recall,
     "integrity": protocols.measure_integrity,
 }
 """The protocols that compare vectors."""

@@ -1,4 +1,7 @@
-"""Versions of what is made of a file. They are read where nothing is decoded, so this module loads no library."""
+"""Versions of the rules by which files are read and rendered.
+
+They are needed where nothing is decoded, so this module loads no library.
+"""
 
 from __future__ import annotations
 

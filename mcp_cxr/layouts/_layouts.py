@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.layouts._adapter import RowsByKey, TableReading
 from mcp_cxr.layouts._facts import NO_FACTS, FileFacts, LayoutDescription, TableUse, facts_in_columns
-from mcp_cxr.layouts._find import FoundTable, find_tables
+from mcp_cxr.layouts._find_companions import FoundTable, find_tables
 from mcp_cxr.layouts._tables import TableError, open_table
 from mcp_cxr.layouts.adapters import ADAPTERS
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.layouts._adapter import Adapter
-    from mcp_cxr.layouts._find import FolderContents
+    from mcp_cxr.layouts._find_companions import FolderContents
     from mcp_cxr.records import StudyFact
 
 

@@ -320,10 +320,10 @@ async def test_an_encoder_is_loaded_first_only_once(tmp_path: Path, monkeypatch:
     config = LocalConfig(TinyEncoder().write(tmp_path / "model"), "1", tmp_path / "encoders.json")
     async with LocalEmbedder(config) as embedder:
         fingerprint = await embedder.fingerprint()
-    assert config.known_encoders.stat().st_mode & 0o777 == 0o600
+    assert config.encoder_cache_file.stat().st_mode & 0o777 == 0o600
     monkeypatch.setattr(_first_load, "_MODULE", "no_module")
     moved = config.folder.rename(tmp_path / "moved")
-    async with LocalEmbedder(LocalConfig(moved, "1", config.known_encoders)) as embedder:
+    async with LocalEmbedder(LocalConfig(moved, "1", config.encoder_cache_file)) as embedder:
         assert await embedder.fingerprint() == fingerprint
 
 

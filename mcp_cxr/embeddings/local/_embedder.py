@@ -16,8 +16,8 @@ from mcp_cxr.embeddings._base import WORDS_OF_77_TOKENS, EmbedderCheck
 from mcp_cxr.embeddings._check_vectors import BadReply, validated
 from mcp_cxr.embeddings.local._canned_inputs import CANNED_TEXTS, canned_images
 from mcp_cxr.embeddings.local._encoder import Encoder, describe_encoder
+from mcp_cxr.embeddings.local._encoder_cache import EncoderCache, EncoderFacts
 from mcp_cxr.embeddings.local._first_load import load_first
-from mcp_cxr.embeddings.local._known_encoders import KnownEncoder, KnownEncoders
 from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.embeddings.local._onnx_sessions import SessionOptions
 from mcp_cxr.errors import EmbeddingRejected
@@ -47,7 +47,7 @@ class LocalConfig:
     folder: Path
     preprocessing: str
     """Version of the steps from a file to its rendering; the folder's own steps are added to it."""
-    known_encoders: Path
+    encoder_cache_file: Path
     """JSON file that remembers digests and first loads."""
     options: SessionOptions = field(default_factory=SessionOptions)
     allows_demo_encoder: bool = False
@@ -188,15 +188,15 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
                 "it is the demonstration encoder, trained on drawings and blind to real radiographs; for drawings add "
                 "--allow-demo-encoder."
             )
-        known_encoders = await to_thread.run_sync(KnownEncoders, config.known_encoders)
-        digest = await to_thread.run_sync(description.digest, known_encoders.file_digest)
-        known = known_encoders.get(digest)
+        encoder_cache = await to_thread.run_sync(EncoderCache, config.encoder_cache_file)
+        digest = await to_thread.run_sync(description.digest, encoder_cache.file_digest)
+        known = encoder_cache.get(digest)
         if known is None:
             known = await load_first(description)
-            await to_thread.run_sync(known_encoders.remember, digest, known)
+            await to_thread.run_sync(encoder_cache.remember, digest, known)
         return Encoder(description, config.options), self._fingerprint_of(description, digest, known)
 
-    def _fingerprint_of(self, description: EncoderDescription, digest: str, known: KnownEncoder) -> Fingerprint:
+    def _fingerprint_of(self, description: EncoderDescription, digest: str, known: EncoderFacts) -> Fingerprint:
         spec = description.image_recipe.spec
         return Fingerprint(
             self.name,

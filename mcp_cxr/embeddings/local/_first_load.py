@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import anyio
 
-from mcp_cxr.embeddings.local._known_encoders import KnownEncoder
+from mcp_cxr.embeddings.local._encoder_cache import EncoderFacts
 from mcp_cxr.embeddings.local._model_files import folder_error
 from mcp_cxr.errors import EmbeddingRejected
 from mcp_cxr.process_limits import inherited_environment
@@ -35,7 +35,7 @@ _SECONDS_PER_GB: Final = 120
 _MAX_ANSWER_BYTES: Final = 1 << 20
 
 
-async def load_first(description: EncoderDescription) -> KnownEncoder:
+async def load_first(description: EncoderDescription) -> EncoderFacts:
     """Load both towers in a process of their own, embed the canned inputs, and return what they gave.
 
     Raises:
@@ -77,13 +77,13 @@ async def _answer(process: Process) -> bytes:
     return answer
 
 
-def _read(answer: bytes, exit_code: int, memory: int) -> KnownEncoder:
+def _read(answer: bytes, exit_code: int, memory: int) -> EncoderFacts:
     """Return what the process answered; a hostile folder may control the process."""
     try:
         found: dict[str, Any] = json.loads(answer)
         if "error" in found:
             raise EmbeddingRejected(str(found["error"])[:400])
-        return KnownEncoder(dimension=int(found["dimension"]), canned=str(found["canned"]))
+        return EncoderFacts(dimension=int(found["dimension"]), canned=str(found["canned"]))
     except (LookupError, TypeError, ValueError) as exc:
         raise folder_error(
             f"onnxruntime ended with code {exit_code} when it was first loaded, within {memory >> 30} GB; export again."

@@ -3,7 +3,7 @@
 from mcp_cxr.evaluate.inputs._coded_findings import Code, CodesFile, strongest_status
 from mcp_cxr.evaluate.inputs._context import MIN_STUDIES, NO_LABELS, EvaluationContext
 from mcp_cxr.evaluate.inputs._dataset import NOT_MENTIONED, Dataset, load_dataset, report_query
-from mcp_cxr.evaluate.inputs._held_out import (
+from mcp_cxr.evaluate.inputs._held_out_copy import (
     REMOVED_LABELS,
     TOP_K,
     HeldOutCopy,

@@ -3,7 +3,7 @@
 from mcp_cxr.evaluate.protocols._feedback import measure_feedback
 from mcp_cxr.evaluate.protocols._integrity import measure_integrity
 from mcp_cxr.evaluate.protocols._labels import measure_labels
-from mcp_cxr.evaluate.protocols._nearest_recall import measure_index
+from mcp_cxr.evaluate.protocols._nearest_recall import measure_nearest_recall
 from mcp_cxr.evaluate.protocols._negation import measure_negation
 from mcp_cxr.evaluate.protocols._probes import measure_probes
 from mcp_cxr.evaluate.protocols._questions import measure_questions
@@ -14,9 +14,9 @@ from mcp_cxr.evaluate.protocols._similar import measure_similar
 
 __all__ = [
     "measure_feedback",
-    "measure_index",
     "measure_integrity",
     "measure_labels",
+    "measure_nearest_recall",
     "measure_negation",
     "measure_probes",
     "measure_questions",

@@ -21,7 +21,7 @@ _IMAGE_QUERIES = 50
 _TOLERANCE = 2e-6  # between two orders of summing 1,024 products in float32
 
 
-async def measure_index(context: EvaluationContext) -> ProtocolResult:
+async def measure_nearest_recall(context: EvaluationContext) -> ProtocolResult:
     """Query the store for the ten nearest images, and compare them with a scan of all vectors."""
     rows = np.sort(context.rng().permutation(len(context.dataset.image_ids))[:_IMAGE_QUERIES])
     queries = np.array(context.dataset.vectors[rows])

@@ -17,9 +17,9 @@ from mcp_cxr.images.render._encode import (
     to_view,
 )
 from mcp_cxr.images.render._grayscale_table import apply_lut, grayscale_table
+from mcp_cxr.images.render._image_view import DisplayOptions, EncodedImage, ImageView
 from mcp_cxr.images.render._plausibility import is_plausible
 from mcp_cxr.images.render._render_gray import Decode, render_gray, render_region, scan_values
-from mcp_cxr.images.render._view_types import DisplayOptions, EncodedImage, ImageView
 
 __all__ = [
     "Block",

@@ -11,14 +11,14 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from mcp_cxr.images.render._encode import encode_view
-from mcp_cxr.images.render._view_types import EncodedImage
+from mcp_cxr.images.render._image_view import EncodedImage
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from mcp_cxr.images.render._view_types import ImageView
+    from mcp_cxr.images.render._image_view import ImageView
 
 _MAX_ACROSS: Final = 3
 """Images up to this number form one row; four form a square."""

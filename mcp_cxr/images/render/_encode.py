@@ -15,8 +15,8 @@ from mcp_cxr.records import Rendering
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from mcp_cxr.images.render._image_view import EncodedImage
     from mcp_cxr.images.render._render_gray import GrayImage
-    from mcp_cxr.images.render._view_types import EncodedImage
     from mcp_cxr.records import ImageSpec
 
 MAX_VIEW_BYTES: Final = 700_000

@@ -1,4 +1,4 @@
-"""Tells renderings of a picture from renderings of noise, or of nearly nothing."""
+"""Decides whether a rendering may be a radiograph: noise and nearly blank images are not."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mcp_cxr.evaluate import EvaluationPlan, evaluate
 from mcp_cxr.evaluate.inputs import load_dataset
-from mcp_cxr.evaluate.protocols import measure_index, measure_labels, measure_reports, measure_similar
+from mcp_cxr.evaluate.protocols import measure_labels, measure_nearest_recall, measure_reports, measure_similar
 from mcp_cxr.stores import EmbeddedStore, MemoryStore
 from tests.support.archives import rows
 from tests.unit.evaluate.archives import (
@@ -161,12 +161,12 @@ async def test_index_recall_shows_a_store_that_misses_the_nearest_image() -> Non
 
     images, embedder = labeled_images()
     async with evaluation_context(images, embedder) as context:
-        assert figure(await measure_index(context), "recall@10").value == 1.0
+        assert figure(await measure_nearest_recall(context), "recall@10").value == 1.0
     noise = [
         replace(image, vector=vector) for image, vector in zip(images, random_vectors(len(images), seed=4), strict=True)
     ]
     async with evaluation_context(noise, embedder, store=MissesNearest()) as context:
-        assert figure(await measure_index(context), "recall@10").value == pytest.approx(0.9)
+        assert figure(await measure_nearest_recall(context), "recall@10").value == pytest.approx(0.9)
 
 
 async def test_defective_vectors_are_counted_and_left_out(tmp_path: Path) -> None:
@@ -202,7 +202,7 @@ async def test_only_the_split_is_measured() -> None:
     images = [replace(image, split="test" if n % 2 else "train") for n, image in enumerate(images)]
     async with evaluation_context(images, embedder, split="test") as context:
         assert len(context.dataset.image_ids) == 45
-        assert figure(await measure_index(context), "recall@10").value == 1.0
+        assert figure(await measure_nearest_recall(context), "recall@10").value == 1.0
 
 
 async def test_a_skipped_protocol_has_its_reason() -> None:

@@ -1,4 +1,4 @@
-"""Options and result of a view; `images._read.render_view` makes it."""
+"""`ImageView`, an image rendered for a person, and its options; `images._read.render_view` makes it."""
 
 from __future__ import annotations
 

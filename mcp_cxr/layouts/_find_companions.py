@@ -1,4 +1,4 @@
-"""Finds the tables and other companions in the folders where people keep them."""
+"""Finds companions, tables and others, in the folders where people keep them."""
 
 from __future__ import annotations
 

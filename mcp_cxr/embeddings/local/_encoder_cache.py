@@ -1,4 +1,4 @@
-"""What is remembered of model folders, so that a start hashes nothing and loads nothing twice: a small JSON file."""
+"""Caches digests of model files and facts of encoders in a JSON file, so that none is hashed or loaded twice."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_BYTES: Final = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class KnownEncoder:
+class EncoderFacts:
     """What an encoder gave when it was loaded for the first time."""
 
     dimension: int
@@ -30,7 +30,7 @@ class KnownEncoder:
     """Vectors of the canned images and texts, see `encode_vectors`."""
 
 
-class KnownEncoders:
+class EncoderCache:
     """Digests of files by path, size and time, and encoders by digest. Its methods block.
 
     A file that cannot be read counts as empty, and one that cannot be written is left: all is found again.
@@ -55,14 +55,14 @@ class KnownEncoders:
         self._files[name] = [size, modified_ns, digest]
         return digest
 
-    def get(self, digest: str) -> KnownEncoder | None:
+    def get(self, digest: str) -> EncoderFacts | None:
         """Return what is remembered of an encoder."""
         try:
-            return KnownEncoder(**self._encoders[digest])
+            return EncoderFacts(**self._encoders[digest])
         except (KeyError, TypeError):
             return None
 
-    def remember(self, digest: str, encoder: KnownEncoder) -> None:
+    def remember(self, digest: str, encoder: EncoderFacts) -> None:
         """Remember an encoder, and the digests of files that were computed."""
         self._encoders.pop(digest, None)
         self._encoders[digest] = asdict(encoder)

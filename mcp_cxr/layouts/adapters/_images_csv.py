@@ -1,4 +1,4 @@
-"""Anyone's own folder: `images.csv` beside the images, and a text file beside an image as its report."""
+"""The layout `own`, for images of no known data set: a table `images.csv`, or a text file beside each image."""
 
 from __future__ import annotations
 
@@ -75,8 +75,8 @@ class _Row(NamedTuple):
     report_file: Path | None
 
 
-class OwnLayout(Adapter):
-    """A folder of one's own."""
+class ImagesCsvLayout(Adapter):
+    """A folder that people arrange themselves."""
 
     name = "own"
     title = "images.csv"

@@ -1,4 +1,4 @@
-"""Sets what words found in reports beside what pixels found where no report is."""
+"""Compares two searches of the demo: by words in studies with a report, by pixels in studies without one."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ if TYPE_CHECKING:
     from mcp_cxr.demo.phantom import PhantomFinding
     from mcp_cxr.records import Hit, StudyId
 
-QUESTIONS: Mapping[str, Callable[[PhantomFinding], bool]] = {
+QUERIES: Mapping[str, Callable[[PhantomFinding], bool]] = {
     "pacemaker": lambda finding: finding.kind == "pacemaker",
     "left pleural effusion": lambda finding: finding.kind == "effusion" and finding.side == "left",
     "enlarged heart": lambda finding: finding.kind == "cardiomegaly",
 }
-"""What is asked, and which finding answers it."""
+"""Each query, and which drawn finding matches it."""
 
 
-def side_by_side(question: str, by_words: Sequence[Hit], by_pixels: Sequence[Hit], drawn: DemoDataSet) -> list[str]:
+def comparison_lines(query: str, by_words: Sequence[Hit], by_pixels: Sequence[Hit], drawn: DemoDataSet) -> list[str]:
     """Return the lines of a table: the hits of both searches, and whether each image was drawn with the finding."""
-    answering = {
-        image.study_id for image in drawn.images if any(QUESTIONS[question](finding) for finding in image.findings)
-    }
-    rows = zip_longest(_cells(by_words, answering), _cells(by_pixels, answering), fillvalue="")
+    matching = {image.study_id for image in drawn.images if any(QUERIES[query](finding) for finding in image.findings)}
+    rows = zip_longest(_cells(by_words, matching), _cells(by_pixels, matching), fillvalue="")
     table = [
         ("", "words, studies with a report", "pixels, studies without a report"),
         *((rank, *row) for rank, row in enumerate(rows, 1)),
@@ -33,8 +31,8 @@ def side_by_side(question: str, by_words: Sequence[Hit], by_pixels: Sequence[Hit
     return [f"{rank:>2}  {words:<32}{pixels}" for rank, words, pixels in table]
 
 
-def _cells(hits: Sequence[Hit], answering: set[StudyId]) -> list[str]:
+def _cells(hits: Sequence[Hit], matching: set[StudyId]) -> list[str]:
     return [
-        f"{hit.study_id:<11}{hit.view_position:<8}{'drawn' if hit.study_id in answering else 'not drawn'}"
+        f"{hit.study_id:<11}{hit.view_position:<8}{'drawn' if hit.study_id in matching else 'not drawn'}"
         for hit in hits
     ]

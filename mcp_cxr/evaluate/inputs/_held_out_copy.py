@@ -1,6 +1,6 @@
-"""A copy of part of the archive without the labels that are being measured, and the product's search over it.
+"""Copies part of the archive without the labels that are measured, and runs the search on the copy.
 
-The search itself is unchanged: what would leak the relevant results is not in the copy.
+The search itself is unchanged: what would reveal the relevant results is not in the copy.
 """
 
 from __future__ import annotations

@@ -290,7 +290,7 @@ class Settings(BaseSettings):
         return self.data_dir / "cohorts"
 
     @property
-    def not_images_file(self) -> Path:
+    def non_image_cache_file(self) -> Path:
         """Where `ingest` remembers which files are no images."""
         return self.data_dir / "not-images.cache"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings import Embedder
     from mcp_cxr.images import ImageReader
-    from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, ReadingNow, StopSignal
+    from mcp_cxr.ingest import IdKey, IngestCallbacks, IngestPlan, ReadingComparison, StopSignal
     from mcp_cxr.records import (
         IngestSummary,
         StoredImage,
@@ -97,17 +97,17 @@ class ArchiveBase:
             await self._stored_probes().mark_changed()
         return summary
 
-    async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingNow]]:
-        from mcp_cxr.ingest import IdAssigner, IdKey, ReadingNow, compare_reading
+    async def _compare_reading(self) -> Callable[[StoredImage], Awaitable[ReadingComparison]]:
+        from mcp_cxr.ingest import IdAssigner, IdKey, ReadingComparison, compare_reading
 
         key = IdKey(self.settings.key_file, may_create=False)
         id_assigner = IdAssigner(self.settings.ids, key, key_check=(await self.store.info()).key_check)
 
-        async def read(stored: StoredImage) -> ReadingNow:
+        async def read(stored: StoredImage) -> ReadingComparison:
             try:
                 path = await self._image_files.file_of(stored)
             except (NotFound, PathRefused, OSError):
-                return ReadingNow("not readable")
+                return ReadingComparison("not readable")
             spec = self.embedder.image_spec
             return await compare_reading(
                 stored, path, image_reader=self._image_reader, spec=spec, id_assigner=id_assigner

@@ -64,7 +64,7 @@ class ChangingMethods(ArchiveBase):
             PathRefused: The path is missing, or `require_root` is set and it lies below none of these roots.
             CxrError: As `mcp_cxr.ingest.ingest` says.
         """
-        from mcp_cxr.ingest import IngestPlan, NotImages
+        from mcp_cxr.ingest import IngestPlan, NonImageCache
 
         real = AllowedRoots(self.settings.roots if require_root else (Path("/"),)).resolve(path)
         self._roots.add(real)
@@ -79,7 +79,7 @@ class ChangingMethods(ArchiveBase):
             companion_folders=tuple(folder.resolve() for folder in companions),
             layout=layout,
             shard=shard,
-            not_images=NotImages(None if dry_run else self.settings.not_images_file),
+            non_image_cache=NonImageCache(None if dry_run else self.settings.non_image_cache_file),
         )
         if not dry_run:
             await self.check_embedder()

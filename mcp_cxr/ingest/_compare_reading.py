@@ -25,8 +25,8 @@ _NEW_REASONS: Final = frozenset({IMPLAUSIBLE_PIXELS, STRAY_BITS, OTHER_BODY_PART
 
 
 @dataclass(frozen=True, slots=True)
-class ReadingNow:
-    """The result of reading a stored image's file under the current rules, compared with what is stored."""
+class ReadingComparison:
+    """How the result of reading a stored image's file under the current rules compares with what is stored."""
 
     kind: Literal["same", "different", "refused", "not readable"]
     reason: str | None = None
@@ -35,7 +35,7 @@ class ReadingNow:
 
 async def compare_reading(
     stored: StoredImage, path: Path, *, image_reader: ImageReader, spec: ImageSpec, id_assigner: IdAssigner
-) -> ReadingNow:
+) -> ReadingComparison:
     """Read the file of a stored image under the current rules and return how the result compares with what is stored.
 
     An image of another body part was added with `--any-body-part`, and is not refused for that.
@@ -47,11 +47,15 @@ async def compare_reading(
     try:
         decoded = await image_reader.read_image(path, spec, any_body_part=let_in, in_worker=True)
     except ImageError as exc:
-        return ReadingNow("refused", exc.reason) if exc.reason in _NEW_REASONS else ReadingNow("not readable")
+        return (
+            ReadingComparison("refused", exc.reason)
+            if exc.reason in _NEW_REASONS
+            else ReadingComparison("not readable")
+        )
     is_same = _is_same(stored.image.grayscale, decoded) and await _has_same_subject_id(
         stored, path, decoded, id_assigner
     )
-    return ReadingNow("same" if is_same else "different")
+    return ReadingComparison("same" if is_same else "different")
 
 
 def _is_same(before: Mapping[str, Any], decoded: DecodedImage) -> bool:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 _MANY_STUDIES = 20
 """Studies of one patient from which on, if they are most of a folder, the PatientID may be a placeholder."""
 STAGES = ("walk", "known", "decode", "embed", "write")
-"""The stages of an ingest as reported; `known` is "classify", which looks up which files were ingested before."""
+"""The stages of an ingest under the names that programs read: `known` is the stage `classify`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,12 +11,12 @@ import anyio
 from anyio import to_thread
 
 from mcp_cxr.errors import NotFound, StoreMissing, unwrap_exception_group
+from mcp_cxr.ingest._classify import ClassifyStage
 from mcp_cxr.ingest._counts import IngestCounts
 from mcp_cxr.ingest._decode import DecodeStage
 from mcp_cxr.ingest._embed import EmbedStage
 from mcp_cxr.ingest._ids import IdAssigner
 from mcp_cxr.ingest._internal_errors import InternalErrors
-from mcp_cxr.ingest._known import KnownStage
 from mcp_cxr.ingest._plan import StopSignal, no_images_message
 from mcp_cxr.ingest._record_outcomes import IngestCallbacks, OutcomeRecorder
 from mcp_cxr.ingest._run import Run, Stages
@@ -83,7 +83,7 @@ async def ingest(
     same_id = SameIdFiles(image_reader)
     paths = StoredPaths(store, plan.root)
     stages = Stages(
-        KnownStage(plan, store, stored is not None, image_reader, id_assigner, layouts, paths, same_id, errors),
+        ClassifyStage(plan, store, stored is not None, image_reader, id_assigner, layouts, paths, same_id, errors),
         DecodeStage(plan, image_reader, embedder.image_spec, layouts, errors),
         EmbedStage(embedder, check_fingerprint, stop_signal, errors),
         WriteStage(store, id_assigner, same_id, errors),
@@ -97,7 +97,7 @@ async def ingest(
             await _refresh(plan, recorder.counts, store, layouts, id_assigner, stop_signal)
             clock.cancel_scope.cancel()
         await recorder.send_progress()
-        await to_thread.run_sync(plan.not_images.save)
+        await to_thread.run_sync(plan.non_image_cache.save)
     recorder.counts.placeholders = id_assigner.placeholders
     recorder.counts.studies_of_one_patient = id_assigner.studies_of_one_patient()
     total = (await store.totals()).images if stored else 0
@@ -110,7 +110,7 @@ async def _without_images(plan: IngestPlan, stop_signal: StopSignal) -> IngestSu
     Raises:
         NotFound: It was not stopped: there is none.
     """
-    await to_thread.run_sync(plan.not_images.save)
+    await to_thread.run_sync(plan.non_image_cache.save)
     if stop_signal.reason:
         return IngestCounts().summary(dry_run=plan.dry_run, total_in_store=0, advice=stop_signal.reason)
     raise NotFound(await to_thread.run_sync(no_images_message, plan.path))

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.images import IMPLAUSIBLE_PIXELS, READING
-from mcp_cxr.ingest._not_images import NotImages
+from mcp_cxr.ingest._non_image_cache import NonImageCache
 from mcp_cxr.ingest._walk import candidates
 from mcp_cxr.layouts import packed_files
 
@@ -54,7 +54,7 @@ class IngestPlan:
     """Only these files below `path`, by absolute path; `path` is then not walked."""
     searches_companions: bool = True
     """Whether companions are searched in `path` and its parent; those of `companion_folders` always are."""
-    not_images: NotImages = field(default_factory=NotImages, compare=False, repr=False)
+    non_image_cache: NonImageCache = field(default_factory=NonImageCache, compare=False, repr=False)
     """Files that a walk need not open."""
 
     def __post_init__(self) -> None:
@@ -84,16 +84,16 @@ class IngestPlan:
 
     def has_candidates(self, should_stop: Callable[[], bool]) -> bool:
         """Whether there is a file to consider: among those named, else in the whole folder, whatever the shard."""
-        whole = candidates(self.path, self.not_images, should_stop)
+        whole = candidates(self.path, self.non_image_cache, should_stop)
         return next(whole if self.only is None else self.candidates(should_stop), None) is not None
 
     def candidates(self, should_stop: Callable[[], bool] = lambda: False) -> Iterator[Candidate]:
         """Yield the files to consider, in sorted path order; `should_stop` is asked at each file on the way."""
         if self.only is None:
-            files = candidates(self.path, self.not_images, should_stop)
+            files = candidates(self.path, self.non_image_cache, should_stop)
         else:
             files = (
-                file for name in sorted(self.only) for file in candidates(Path(name), self.not_images, should_stop)
+                file for name in sorted(self.only) for file in candidates(Path(name), self.non_image_cache, should_stop)
             )
         if shard := self.shard:
             root = os.fspath(self.root)

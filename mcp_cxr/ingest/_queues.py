@@ -1,4 +1,4 @@
-"""Takes batches from the queues between the stages of an ingest, and runs tasks whose results keep their order."""
+"""Batches from the queues between the stages of an ingest, and a pool of tasks whose results keep their order."""
 
 from __future__ import annotations
 

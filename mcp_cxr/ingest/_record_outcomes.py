@@ -11,8 +11,8 @@ from mcp_cxr.ingest._same_id import OTHER_PIXELS
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from mcp_cxr.ingest._classify import Classification
     from mcp_cxr.ingest._counts import IngestProgress
-    from mcp_cxr.ingest._known import Classification
     from mcp_cxr.ingest._stage_items import Failure, OtherFile
     from mcp_cxr.ingest._write import WrittenBatch
     from mcp_cxr.records import Outcome

@@ -1,4 +1,4 @@
-"""One ingest run: the stages walk, known, decode, embed and write, joined by bounded queues.
+"""One ingest run: the stages walk, classify, decode, embed and write, joined by bounded queues.
 
 The stages run concurrently; the slowest one sets the pace, and the bounded queues keep memory constant. Each takes the
 results of the one before it and knows nothing else of it. When a run is stopped, each stage drops the files it holds
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio import to_thread
 
-from mcp_cxr.ingest._known import IDS_NOT_YET_HASHED
+from mcp_cxr.ingest._classify import IDS_NOT_YET_HASHED
 from mcp_cxr.ingest._queues import OrderedPool, next_batch, next_rows
 from mcp_cxr.ingest._same_id import NOT_COMPARED
 from mcp_cxr.ingest._stage_items import DecodedFile, EmbeddedFile, Failure, NewFile, OtherFile
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from anyio.streams.memory import MemoryObjectReceiveStream as Source
     from anyio.streams.memory import MemoryObjectSendStream as Sink
 
+    from mcp_cxr.ingest._classify import ClassifyStage
     from mcp_cxr.ingest._counts import IngestCounts
     from mcp_cxr.ingest._decode import DecodeStage
     from mcp_cxr.ingest._embed import EmbedStage
     from mcp_cxr.ingest._ids import ImageIds
-    from mcp_cxr.ingest._known import KnownStage
     from mcp_cxr.ingest._plan import IngestPlan, StopSignal
     from mcp_cxr.ingest._record_outcomes import OutcomeRecorder
     from mcp_cxr.ingest._walk import Candidate
@@ -48,7 +48,7 @@ _CONCURRENT_BATCHES = 2  # the next one is sent while the service works on the f
 class Stages:
     """The stages behind the walk."""
 
-    known: KnownStage
+    classify: ClassifyStage
     decode: DecodeStage
     embed: EmbedStage
     write: WriteStage
@@ -138,7 +138,7 @@ class Run:
                 if self.stop_signal.reason:
                     continue
                 with self.counts.stages["known"].working(len(chunk)):
-                    rest, bad = await self.stages.known.drop_unchanged(chunk)
+                    rest, bad = await self.stages.classify.drop_unchanged(chunk)
                 self.counts.skipped += len(chunk) - len(rest) - len(bad)
                 self.recorder.recorded_bad(bad)
                 for start in range(0, len(rest), size):
@@ -151,7 +151,7 @@ class Run:
         if self.stop_signal.reason:
             return
         with self.counts.stages["known"].working(0):
-            found = await self.stages.known.classify(files)
+            found = await self.stages.classify.classify(files)
             await self.recorder.classified(found)
         for new in found.to_ingest:
             await sink.send(new)

@@ -127,7 +127,7 @@ class SameIdFiles:
         return OtherFile(new.file, new.ids.image_id, reason)
 
     async def _reason(self, path: Path, shown: Path) -> str:
-        if _is_picture(path) != _is_picture(shown):
+        if _is_png_or_jpeg(path) != _is_png_or_jpeg(shown):
             return OTHER_FORMAT
         if await to_thread.run_sync(_are_equal, path, shown):
             return SAME_PIXELS
@@ -140,7 +140,7 @@ class SameIdFiles:
         return SAME_PIXELS if is_same else OTHER_PIXELS
 
 
-def _is_picture(path: Path) -> bool:
+def _is_png_or_jpeg(path: Path) -> bool:
     """Whether a file is PNG or JPEG by its name, not DICOM."""
     return path.suffix.lower() in (".png", ".jpg", ".jpeg")
 

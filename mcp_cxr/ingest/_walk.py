@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError, PathRefused
 from mcp_cxr.images import is_image_candidate, is_image_name
-from mcp_cxr.ingest._not_images import NotImages
+from mcp_cxr.ingest._non_image_cache import NonImageCache
 from mcp_cxr.layouts import mimic_ids
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Candidate:
 
 
 def candidates(
-    path: Path, not_images: NotImages | None = None, should_stop: Callable[[], bool] = lambda: False
+    path: Path, non_image_cache: NonImageCache | None = None, should_stop: Callable[[], bool] = lambda: False
 ) -> Iterator[Candidate]:
     """Yield the candidates below a folder, or the file itself, sorted by name within each folder.
 
@@ -52,14 +52,14 @@ def candidates(
 
     Args:
         path: Absolute and resolved.
-        not_images: Files that need not be opened; those found not to be images are added.
+        non_image_cache: Files that need not be opened; those found not to be images are added.
         should_stop: Asked at each file and folder, so that a walk that meets no candidate can be ended.
 
     Raises:
         PathRefused: `path` itself is a folder that cannot be listed.
     """
     seen: set[tuple[int, int]] = set()
-    for name, status in _files(os.fspath(path), not_images or NotImages(), should_stop):
+    for name, status in _files(os.fspath(path), non_image_cache or NonImageCache(), should_stop):
         is_folder = stat.S_ISDIR(status.st_mode)
         if status.st_nlink > 1 and not is_folder:
             if (status.st_dev, status.st_ino) in seen:
@@ -100,7 +100,9 @@ class Shard:
         return int.from_bytes(digest, "big") % self.count == self.index
 
 
-def _files(path: str, not_images: NotImages, should_stop: Callable[[], bool]) -> Iterator[tuple[str, os.stat_result]]:
+def _files(
+    path: str, non_image_cache: NonImageCache, should_stop: Callable[[], bool]
+) -> Iterator[tuple[str, os.stat_result]]:
     """Yield files that may hold an image and folders that cannot be listed; iterative, for any depth of folders."""
     try:
         status = os.lstat(path)
@@ -120,7 +122,7 @@ def _files(path: str, not_images: NotImages, should_stop: Callable[[], bool]) ->
                 stack.append(iter(below))
                 break
             with suppress(OSError):  # removed since its folder was listed
-                if below is None or (below == () and _may_be_image(entry, not_images)):
+                if below is None or (below == () and _may_be_image(entry, non_image_cache)):
                     yield entry.path, entry.stat(follow_symlinks=False)
         else:
             stack.pop()
@@ -142,7 +144,7 @@ def _listed(folder: str) -> list[os.DirEntry[str]] | None:
         return None
 
 
-def _may_be_image(entry: os.DirEntry[str], not_images: NotImages) -> bool:
+def _may_be_image(entry: os.DirEntry[str], non_image_cache: NonImageCache) -> bool:
     """Return whether the file may hold an image, by its name alone if that suffices."""
     named = is_image_name(entry.name)
     if named is False or not entry.is_file(follow_symlinks=False):
@@ -150,9 +152,9 @@ def _may_be_image(entry: os.DirEntry[str], not_images: NotImages) -> bool:
     if named:
         return True
     status = entry.stat(follow_symlinks=False)
-    if not_images.holds(entry.path, status):
+    if non_image_cache.holds(entry.path, status):
         return False
     is_candidate = is_image_candidate(Path(entry.path))
     if not is_candidate:
-        not_images.add(entry.path, status)
+        non_image_cache.add(entry.path, status)
     return is_candidate

@@ -74,7 +74,7 @@ class WriteStage:
 
     async def _write_batch(self, batch: Sequence[EmbeddedFile]) -> WrittenBatch:
         """Write a batch. A kill between two steps does no harm, because the outcome of a file is recorded last."""
-        batch = await self._told_apart(batch)
+        batch = await self._with_distinct_ids(batch)
         items = await self._not_stored(batch)
         written = WrittenBatch(added=len(items), shared_uids=sum(item.new.shares_uid for item in items))
         if items:
@@ -91,7 +91,8 @@ class WriteStage:
         written.skipped = len(left) - len(others)
         return written
 
-    async def _told_apart(self, batch: Sequence[EmbeddedFile]) -> list[EmbeddedFile]:
+    async def _with_distinct_ids(self, batch: Sequence[EmbeddedFile]) -> list[EmbeddedFile]:
+        """Return the batch with new ids for images whose id another image has."""
         files = await distinct_ids([item.new for item in batch], self.store, self.id_assigner)
         return [
             item if new is item.new else replace(item, new=new, image=replace(item.image, image_id=new.ids.image_id))

@@ -22,13 +22,13 @@ from mcp_cxr.records import Filter, Outcome, Repair, Verification
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 
-    from mcp_cxr.ingest import ReadingNow
+    from mcp_cxr.ingest import ReadingComparison
     from mcp_cxr.records import ImageId, StoredImage, Vector, VectorAndFile
     from mcp_cxr.stores import Store
 
     Reingest = Callable[[Path, frozenset[str]], Awaitable[object]]
     """Ingests these files below this root again."""
-    CompareReading = Callable[[StoredImage], Awaitable[ReadingNow]]
+    CompareReading = Callable[[StoredImage], Awaitable[ReadingComparison]]
     """Reads the file of a stored image under the current rules; see `ingest.compare_reading`."""
     HasFileElsewhere = Callable[[Path], bool]
     """Tells of a file that is not there whether its image was pulled from a PACS that still has it."""
@@ -133,9 +133,9 @@ def _is_missing(root: Path) -> bool:
 
 def _once(compare_reading: CompareReading) -> CompareReading:
     """Keep the results: a repair asks for each more than once, and reading takes long."""
-    results: dict[ImageId, ReadingNow] = {}
+    results: dict[ImageId, ReadingComparison] = {}
 
-    async def read(stored: StoredImage) -> ReadingNow:
+    async def read(stored: StoredImage) -> ReadingComparison:
         image_id = stored.image.image_id
         if image_id not in results:
             results[image_id] = await compare_reading(stored)
@@ -167,14 +167,14 @@ async def _refuse(store: Store, stored: StoredImage, reason: str | None) -> None
     )
 
 
-def _kind(stored: StoredImage, readings: dict[ImageId, ReadingNow]) -> str | None:
+def _kind(stored: StoredImage, readings: dict[ImageId, ReadingComparison]) -> str | None:
     found = readings.get(stored.image.image_id)
     return found.kind if found else None
 
 
-async def _readings(images: Sequence[StoredImage], compare_reading: CompareReading) -> dict[ImageId, ReadingNow]:
+async def _readings(images: Sequence[StoredImage], compare_reading: CompareReading) -> dict[ImageId, ReadingComparison]:
     """Return how newer rules read the images that older rules read and that have a sound vector."""
-    readings: dict[ImageId, ReadingNow] = {}
+    readings: dict[ImageId, ReadingComparison] = {}
     slots = anyio.Semaphore(_CONCURRENT_READS)
 
     async def read(stored: StoredImage) -> None:

@@ -44,7 +44,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
         "records._timeline",
         "server_check",  # a closed schema
         "research.probes._fitted_probes",  # files beside the archive, which may be damaged
-        "research.data_check._check_files",
+        "research.data_check._stored_check",
     ),
     "pypdf": ("images.dicom_reports",),
     "pydantic_settings": ("settings",),

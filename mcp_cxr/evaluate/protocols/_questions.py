@@ -64,7 +64,7 @@ class _Question:
 
 
 @dataclass(frozen=True, slots=True)
-class _Answered:
+class _QuestionResult:
     """A question with the studies whose relevance is known, and the first of them that were found."""
 
     question: _Question
@@ -89,7 +89,7 @@ async def measure_questions(copy: HeldOutCopy) -> ProtocolResult:
     questions = _questions(copy, codes)
     if not questions:
         return skipped_result("questions", f"No side or size of a finding is coded in {MIN_STUDIES} studies.")
-    return _result(copy, [await _answered(copy, codes, question) for question in questions])
+    return _result(copy, [await _question_result(copy, codes, question) for question in questions])
 
 
 def _questions(copy: HeldOutCopy, codes: CodesFile) -> list[_Question]:
@@ -126,14 +126,16 @@ def _codes(copy: HeldOutCopy, codes: CodesFile, study: int) -> tuple[Code, ...] 
     return codes.of_study(copy.context.dataset.study_ids[study])
 
 
-async def _answered(copy: HeldOutCopy, codes: CodesFile, question: _Question) -> _Answered:
+async def _question_result(copy: HeldOutCopy, codes: CodesFile, question: _Question) -> _QuestionResult:
     relevance = _relevance(copy, codes, question)
     found = (await copy.search(question.text)).judged(relevance)
     has = [question.has_finding(_codes(copy, codes, study) or ()) for study in found.studies.tolist()]
-    return _Answered(question, relevance, found, replace(found, relevant=np.array(has, np.bool_) & ~found.relevant))
+    return _QuestionResult(
+        question, relevance, found, replace(found, relevant=np.array(has, np.bool_) & ~found.relevant)
+    )
 
 
-def _result(copy: HeldOutCopy, answered: Sequence[_Answered]) -> ProtocolResult:
+def _result(copy: HeldOutCopy, answered: Sequence[_QuestionResult]) -> ProtocolResult:
     kinds = [kind for kind in _CLASSES if any(one.question.kind == kind for one in answered)]
     of_kind = {kind: [one.question.kind == kind for one in answered] for kind in kinds}
 

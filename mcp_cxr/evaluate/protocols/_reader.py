@@ -34,7 +34,7 @@ class _CodedStudy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class _Comparison:
     """What was read of one finding, or of one side of it, in a study, and how it is coded."""
 
     study: _CodedStudy
@@ -107,28 +107,28 @@ def _rows(finding: str, codes: Iterable[Code]) -> Iterator[Code]:
             yield code
 
 
-def _compared(finding: str, study: _CodedStudy) -> _Compared:
+def _compared(finding: str, study: _CodedStudy) -> _Comparison:
     coded = strongest_status(code.status for code in _rows(finding, study.codes))
     if finding == _NO_FINDING:
-        return _Compared(study, Status.PRESENT if is_normal(study.report) else None, coded)
+        return _Comparison(study, Status.PRESENT if is_normal(study.report) else None, coded)
     reading = study.readings.get(finding)
-    return _Compared(study, reading.status if reading else None, coded)
+    return _Comparison(study, reading.status if reading else None, coded)
 
 
-def _has_side(finding: str, compared: _Compared) -> bool:
+def _has_side(finding: str, compared: _Comparison) -> bool:
     """Return whether the codes tell the side: each row that affirms the finding has one, or none affirms it."""
     rows = _rows(finding, compared.study.codes)
     return all(code.sides for code in rows if code.status is not Status.ABSENT)
 
 
-def _compared_side(finding: str, side: str, study: _CodedStudy) -> _Compared:
+def _compared_side(finding: str, side: str, study: _CodedStudy) -> _Comparison:
     rows = _rows(finding, study.codes)
     coded = strongest_status(code.status for code in rows if side in code.sides or not code.sides)
     reading = study.readings.get(finding)
-    return _Compared(study, reading.sides.get(side) if reading else None, coded)
+    return _Comparison(study, reading.sides.get(side) if reading else None, coded)
 
 
-def _agreement(finding: str, side: str, counted: str, compared: Sequence[_Compared]) -> FindingAgreement:
+def _agreement(finding: str, side: str, counted: str, compared: Sequence[_Comparison]) -> FindingAgreement:
     having = _COUNTED[counted]
     pairs = [(one.coded in having, one.read in having) for one in compared]
     coded, read = sum(coded for coded, _ in pairs), sum(read for _, read in pairs)
@@ -140,7 +140,7 @@ def _agreement(finding: str, side: str, counted: str, compared: Sequence[_Compar
     return FindingAgreement(*numbers, disagreements=[_disagreement(finding, one) for one in differing])
 
 
-def _disagreement(finding: str, one: _Compared) -> Disagreement:
+def _disagreement(finding: str, one: _Comparison) -> Disagreement:
     return Disagreement(
         one.study.study_id,
         one.read.value if one.read else "not mentioned",

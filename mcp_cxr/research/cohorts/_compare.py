@@ -40,7 +40,9 @@ _NOT_COMPARED = frozenset(("name", "format", "images", "studies", "subjects", "s
 
 
 @dataclass(slots=True)
-class _Found:
+class _Problems:
+    """What differs from a cohort as it was made: counts and examples."""
+
     problems: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PROBLEMS, 0))
     examples: dict[str, list[str]] = field(default_factory=lambda: defaultdict[str, list[str]](list))
 
@@ -64,7 +66,7 @@ async def verify_cohort(
     Raises:
         StoreError: The store fails or was never made.
     """
-    found = _Found()
+    found = _Problems()
     if not cohort.is_as_written:
         found.add("manifest changed", cohort.name)
     info, versions = await store.info(), cohort.header["versions"]
@@ -91,7 +93,7 @@ def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
     return str(value)
 
 
-def _compare_with_archive(row: CohortRow, stored: StoredImage | None, split: str, found: _Found) -> None:
+def _compare_with_archive(row: CohortRow, stored: StoredImage | None, split: str, found: _Problems) -> None:
     if stored is None or stored.external:
         found.add("forgotten", row.image_id)
         return
@@ -103,7 +105,7 @@ def _compare_with_archive(row: CohortRow, stored: StoredImage | None, split: str
 
 
 def _compare_files(
-    rows: Sequence[CohortRow], has_file_elsewhere: Callable[[Path], bool], digests: bool, found: _Found
+    rows: Sequence[CohortRow], has_file_elsewhere: Callable[[Path], bool], digests: bool, found: _Problems
 ) -> None:
     for row in rows:
         try:

@@ -66,7 +66,7 @@ class LeakSearch:
         vectors = await read_vectors(self.store, ids=sorted(split_of))
         if mean is None or not vectors.image_ids:
             return {**found, "not_checked": "the images have no vectors"}
-        compared = _Compared(vectors, mean, split_of, leak_cosine(self.embedder.near_duplicate_cosine))
+        compared = _CohortVectors(vectors, mean, split_of, leak_cosine(self.embedder.near_duplicate_cosine))
         found["cosine"] = round(compared.least, 6)
         found["near_duplicates"] = await to_thread.run_sync(compared.over_borders)
         if self.mirrored:
@@ -83,7 +83,7 @@ class LeakSearch:
             return f"the configured embedder is of another model. {advice.removesuffix('.')}"
         return None
 
-    async def _mirrored(self, compared: _Compared) -> dict[str, Any]:
+    async def _mirrored(self, compared: _CohortVectors) -> dict[str, Any]:
         """Mirror all splits but the largest: of each pair over a border, one image is then mirrored."""
         ids = compared.all_but_the_largest()
         found = await mirrored_vectors(self.store, ids, render=self.render, embedder=self.embedder)
@@ -92,7 +92,7 @@ class LeakSearch:
 
 
 @dataclass(frozen=True, slots=True)
-class _Compared:
+class _CohortVectors:
     """The vectors of a cohort, and its splits as numbers."""
 
     vectors: ArchiveVectors

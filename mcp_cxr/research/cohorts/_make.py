@@ -31,7 +31,7 @@ _NO_LABEL_SOURCE = "unknown"
 
 
 @dataclass(slots=True)
-class _Collected:
+class _CohortImages:
     """The images of a cohort, and what concerns all of them."""
 
     rows: list[CohortRow]
@@ -158,9 +158,9 @@ async def _listed(store: Store, where: Filter) -> list[RankedImage]:
 
 async def _collect(
     images: Sequence[RankedImage], full: Filter | None, store: Store, digest_of: DigestOf | None
-) -> _Collected:
+) -> _CohortImages:
     in_full = None if full is None else {image.image_id for image in await _listed(store, full)}
-    found = _Collected([], {}, {})
+    found = _CohortImages([], {}, {})
     shared: dict[tuple[tuple[str, int], ...], Mapping[str, int]] = {}
     for first in range(0, len(images), _BATCH):
         ids: list[ImageId] = [image.image_id for image in images[first : first + _BATCH]]
@@ -205,7 +205,7 @@ async def _why_patients_are_unknown(store: Store) -> str | None:
     return None
 
 
-def _split(found: _Collected, plan: SplitPlan, seed: int, *, by_study: bool) -> list[CohortRow]:
+def _split(found: _CohortImages, plan: SplitPlan, seed: int, *, by_study: bool) -> list[CohortRow]:
     if plan.kind == "none":
         return found.rows
     if plan.kind == "official":

@@ -1,7 +1,6 @@
 """Checks the data of an archive: lists of what may be wrong, for people to look at and decide about."""
 
 from mcp_cxr.research.data_check._check import MOST_ENTRIES, CheckPlan, check_data
-from mcp_cxr.research.data_check._check_files import CheckFiles, KeptDecision
 from mcp_cxr.research.data_check._orientation import RenderingSource
 from mcp_cxr.research.data_check._result import (
     LIST_NAMES,
@@ -12,6 +11,7 @@ from mcp_cxr.research.data_check._result import (
     Decision,
     ListName,
 )
+from mcp_cxr.research.data_check._stored_check import CheckFiles, KeptDecision
 from mcp_cxr.research.data_check.page import PageImages, images_shown, page_writer
 
 __all__ = [

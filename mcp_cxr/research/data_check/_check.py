@@ -101,7 +101,7 @@ def _model_of(fingerprint: Fingerprint) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _ArchiveData:
     """What was read of the archive."""
 
     facts: ArchiveFacts
@@ -112,14 +112,14 @@ class _Read:
         return self.examples.vectors
 
 
-async def _read(store: Store) -> _Read:
+async def _read(store: Store) -> _ArchiveData:
     facts, examples = ArchiveFacts(), ExampleReader()
 
     def keep(stored: StoredImage) -> bool:
         return facts.add(stored) and examples.add(stored)
 
     read = await read_vectors(store, keep)
-    return _Read(facts, examples.examples(read.image_ids, read.vectors))
+    return _ArchiveData(facts, examples.examples(read.image_ids, read.vectors))
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ class _ListMaker:
     source: RenderingSource
     plan: CheckPlan
     fingerprint: Fingerprint
-    read: _Read
+    read: _ArchiveData
 
     async def make(self, name: ListName) -> list[CheckList]:
         """Return the list; of the views both, which are made together."""

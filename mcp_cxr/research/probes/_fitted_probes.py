@@ -1,4 +1,4 @@
-"""What `probe fit` learned: the probes, how good they are, and the scores of images; kept in one file."""
+"""`FittedProbes`: probes, how good they are, and the scores of images; and the format of their file."""
 
 from __future__ import annotations
 

@@ -68,7 +68,7 @@ def near_duplicates(
         others: Pairs are of a row of `vectors` and one of `others`; None: of two rows of `vectors`.
         other_sets: The sets of `others`; needed if both `others` and `sets` are given.
     """
-    found = _Found()
+    found = _PairCollector()
     if len(vectors) and (others is None or len(others)):
         components = (
             _components(vectors, mean)
@@ -171,7 +171,7 @@ def _pairs_of_blocks(
     return first, second, cosines[near]
 
 
-class _Found:
+class _PairCollector:
     """Collects pairs; never holds more than twice `MAX_PAIRS` and those of one block."""
 
     def __init__(self) -> None:

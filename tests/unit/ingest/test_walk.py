@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from mcp_cxr.ingest import NotImages, _not_images, _walk
+from mcp_cxr.ingest import NonImageCache, _non_image_cache, _walk
 from mcp_cxr.ingest._walk import candidates
 from tests.support.archives import counts, ingested
 from tests.support.image_files import dicom
@@ -37,8 +37,8 @@ def opened() -> Iterator[Mock]:
         yield opened
 
 
-def names(folder: Path, not_images: NotImages | None = None) -> list[str]:
-    return [file.path.name for file in candidates(folder, not_images)]
+def names(folder: Path, non_image_cache: NonImageCache | None = None) -> list[str]:
+    return [file.path.name for file in candidates(folder, non_image_cache)]
 
 
 def test_a_walk_ends_when_asked_although_it_met_no_candidate(folder: Path, opened: Mock) -> None:
@@ -47,18 +47,18 @@ def test_a_walk_ends_when_asked_although_it_met_no_candidate(folder: Path, opene
 
 
 def test_a_file_that_is_no_image_is_opened_once(folder: Path, tmp_path: Path, opened: Mock) -> None:
-    with patch.object(_not_images, "_WORTH_SAVING", 1):
-        first = NotImages(tmp_path / "cache")
+    with patch.object(_non_image_cache, "_WORTH_SAVING", 1):
+        first = NonImageCache(tmp_path / "cache")
         assert names(folder, first) == names(folder, first) == ["last.dcm"]
         assert opened.call_count == FILES
         first.save()
     assert (tmp_path / "cache").stat().st_mode & 0o777 == 0o600
-    assert names(folder, NotImages(tmp_path / "cache")) == ["last.dcm"]
+    assert names(folder, NonImageCache(tmp_path / "cache")) == ["last.dcm"]
     assert opened.call_count == FILES
 
 
 def test_a_file_that_changes_is_opened_again(folder: Path, opened: Mock) -> None:
-    remembered = NotImages()
+    remembered = NonImageCache()
     names(folder, remembered)
     (folder / "0" / "00").write_bytes(b"\x89PNG\r\n\x1a\n")
     os.utime(folder / "0" / "03", ns=(1, 1))
@@ -69,11 +69,11 @@ def test_a_file_that_changes_is_opened_again(folder: Path, opened: Mock) -> None
 @pytest.mark.parametrize("content", [b"", b"another file", b"mcp-cxr files that are no images, 1\nodd"])
 def test_a_cache_that_is_damaged_is_as_good_as_none(folder: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "cache").write_bytes(content)
-    assert names(folder, NotImages(tmp_path / "cache")) == ["last.dcm"]
+    assert names(folder, NonImageCache(tmp_path / "cache")) == ["last.dcm"]
 
 
 def test_few_files_are_not_worth_a_cache(folder: Path, tmp_path: Path) -> None:
-    remembered = NotImages(tmp_path / "data" / "cache")
+    remembered = NonImageCache(tmp_path / "data" / "cache")
     names(folder, remembered)
     remembered.save()
     assert not (tmp_path / "data").exists()

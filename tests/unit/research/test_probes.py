@@ -261,7 +261,7 @@ async def test_what_is_forgotten_while_probes_are_learned_has_no_scores(
         await store.forget(Filter(subject_id=images.subject(0)))
         return found
 
-    monkeypatch.setattr("mcp_cxr.research.probes._probes_file.fit_probes", learned_before)
+    monkeypatch.setattr("mcp_cxr.research.probes._stored_probes.fit_probes", learned_before)
     stored = StoredProbes(tmp_path / "probes.npz", store)
     fitted = await stored.fit(version="1")
     assert images.image(0) not in fitted.image_ids

@@ -1,4 +1,4 @@
-"""The file of an archive's probes: written by a fit, read, and marked as out of date when the archive changes."""
+"""Keeps the fitted probes of an archive in a file beside it, and marks them stale when the archive changes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CHANGED = "an ingest added or changed images or labels"
 
 @dataclass(frozen=True, slots=True)
 class StoredProbes:
-    """The probes of one archive.
+    """The probes that are kept beside one archive.
 
     Args:
         path: Their file.

@@ -1,4 +1,4 @@
-"""The stage `known`: separates new and changed files from files that need no work."""
+"""The stage `classify`: separates new and changed files from files that need no work."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class _Chunk:
     """Images whose file now holds something else, and that file."""
 
 
-class _Sorted(NamedTuple):
+class _FilesByAction(NamedTuple):
     """The files of a chunk by what to do with them."""
 
     to_ingest: list[NewFile]
@@ -68,7 +68,7 @@ class _Sorted(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KnownStage:
+class ClassifyStage:
     """Classifies candidates by what the store knows about them.
 
     Args:
@@ -129,9 +129,9 @@ class KnownStage:
                 chunk.unchanged[file.path_text] = same
             try:
                 found = await self._identify(file, same.image_id if same else None, still_stored)
-                self.internal_errors.passed("known")
+                self.internal_errors.passed("classify")
             except Exception as exc:  # noqa: BLE001 # told apart by the callee
-                found = self.internal_errors.failure("known", file, exc)
+                found = self.internal_errors.failure("classify", file, exc)
             if before and before.image_id and not same and _is_other(found, before.image_id):
                 chunk.replaced[before.image_id] = file.path
             if isinstance(found, Failure):
@@ -162,11 +162,11 @@ class KnownStage:
     async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self.store.known_ids(set(ids)) if self.store_exists else set()
 
-    async def _sort(self, chunk: _Chunk) -> _Sorted:
+    async def _sort(self, chunk: _Chunk) -> _FilesByAction:
         files = await distinct_ids(chunk.files, self.store, self.id_assigner)
         images = await self._own_images(files)
         freed = await self.stored_paths.freed(images, {new.path_text for new in files}, chunk.replaced)
-        found = _Sorted([], [], {}, [])
+        found = _FilesByAction([], [], {}, [])
         for new in files:
             image_id, stored = new.ids.image_id, images.get(new.ids.image_id)
             if stored is None:

@@ -1,4 +1,4 @@
-"""What is said wherever finding scores are shown: what they were learned from, how well, and what they are not."""
+"""Notes shown with every finding score: what it was learned from, how good it is, and that it is no diagnosis."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Remembers which files are no images although their names do not say so, so that the next run does not open them."""
+"""Caches which files are no images although their names do not say so, so that the next run does not open them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _WORTH_SAVING: Final = 1000
 """New files from which the set is written; to open these takes 0.04 s."""
 
 
-class NotImages:
+class NonImageCache:
     """A set of files by path, size and modification time, kept as one number of 64 bits each.
 
-    It is a cache: deleting its file costs a look at the files' first bytes.
+    Deleting its file costs a look at the files' first bytes.
 
     Args:
         path: Where the set is kept between runs; None: nowhere.

@@ -42,7 +42,7 @@ class KeptDecision:
 
 
 class CheckFiles:
-    """The two files of one archive.
+    """The two files beside an archive: the last check of its data, and the decisions about entries.
 
     Args:
         folder: The data folder.

@@ -132,8 +132,7 @@ export class Gallery {
   }
 
   #thumbnail(hit, name) {
-    const blank = element("span", { class: "blank" }, hit.view_position);
-    if (this.state.notShared) return element("div", { class: "thumbnail" }, blank);
+    if (this.state.notShared) return element("div", { class: "thumbnail" }, hit.view_position);
     const canvas = this.thumbnails.get(hit.image_id);
     const label = `Open image ${name}`;
     const open = element(
@@ -227,7 +226,7 @@ export class Gallery {
       button.classList.add("ready");
     } catch (error) {
       if (!(error instanceof CallError)) throw error;
-      button.replaceChildren(element("span", { class: "blank" }, "No image"));
+      button.replaceChildren("No image");
       this.on.callFailed(error);
     }
   }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from mcp_cxr.server_check._record import (
     Found,
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from mcp_cxr.server_check.iris._store_calls import Inputs
     from mcp_cxr.stores.iris import IrisConfig
 
-T = TypeVar("T")
-
-_DDL = frozenset({"CREATE", "ALTER", "DROP"})
 _ONCE = frozenset({"reference sample"})
 """Operations that transfer 50 MB, run once."""
 SHARES_S = {"server": 20.0, "privileges": 20.0, "statements": 120.0, "plans": 30.0}

@@ -237,9 +237,7 @@ class HttpClient(AbstractAsyncContextManager["HttpClient"]):
                 limits=httpx.Limits(
                     max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=_KEEPALIVE_S
                 ),
-                verify=_trusting_context(self._ca_file)
-                if scheme == "https"
-                else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+                verify=_tls_context(self._ca_file) if scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
                 trust_env=False,
                 follow_redirects=False,
                 transport=self._transport,
@@ -304,7 +302,7 @@ def _retry_after_s(headers: Mapping[str, str]) -> float:
 
 
 @cache
-def _trusting_context(ca_file: Path | None) -> ssl.SSLContext:
+def _tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Return a context that trusts certifi's list, the system's store, and a hospital's own authority.
 
     Loading all takes 0.1 to 0.4 s.

@@ -130,7 +130,7 @@ class PulledImages:
 
     def has_file(self, path: Path) -> bool:
         """Return whether a file that is not kept is that of an image whose study is still in the PACS; blocking."""
-        found = self.spool.kept_at_the_pacs(path) if path.is_relative_to(self.spool.root) else None
+        found = self.spool.file_at_pacs(path) if path.is_relative_to(self.spool.root) else None
         return found is not None and not found.study.is_gone
 
     async def file_of(self, image: ImageRecord) -> Path | None:
@@ -145,7 +145,7 @@ class PulledImages:
         if not path.is_relative_to(self.spool.root) or await to_thread.run_sync(path.exists):
             return None
         async with self._one_at_a_time:
-            found = await to_thread.run_sync(self.spool.kept_at_the_pacs, path)
+            found = await to_thread.run_sync(self.spool.file_at_pacs, path)
             if found is None:
                 return None
             if cached := await to_thread.run_sync(self.spool.cached, found):

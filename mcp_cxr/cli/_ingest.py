@@ -187,14 +187,14 @@ def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool
         f"  Time elapsed: {summary.seconds:.1f} s",
         f"  Images processed: {summary.processed}",
         f"  Skipped (already exist): {summary.skipped}",
-        *_passed_over(summary),
+        *_left_out_lines(summary),
         f"  Would insert: {summary.would_add}" if dry_run else f"  Successfully added: {summary.added}",
         f"  Errors: {summary.errors}",
         *(
             f"    {reason}: {count}{_HINTS.get(reason, '')}, for example {examples[reason]}"
             for reason, count in summary.errors_by_reason.items()
         ),
-        *_what_came_with(summary),
+        *_companion_lines(summary),
         *(f"  Note: {each}" for each in summary.notes),
         *([slowest] if summary.slowest_stage else []),
         *([remaining] if summary.next else []),
@@ -202,7 +202,7 @@ def _lines(summary: IngestSummary, examples: Mapping[str, str], *, dry_run: bool
     ]
 
 
-def _what_came_with(summary: IngestSummary) -> Iterator[str]:
+def _companion_lines(summary: IngestSummary) -> Iterator[str]:
     """Yield how many studies have which facts, and the companions that they come from."""
     if summary.with_:
         facts = ", ".join(f"{name} {count}" for name, count in summary.with_.items())
@@ -213,7 +213,7 @@ def _what_came_with(summary: IngestSummary) -> Iterator[str]:
     yield from (f"  Warning: {warning}" for warning in summary.warnings)
 
 
-def _passed_over(summary: IngestSummary) -> Iterator[str]:
+def _left_out_lines(summary: IngestSummary) -> Iterator[str]:
     if summary.recorded_bad:
         yield f"  Recorded as bad before: {summary.recorded_bad} (--retry-failed tries them again)"
     if summary.other_file_same_id:

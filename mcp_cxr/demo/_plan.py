@@ -71,7 +71,7 @@ def plan_studies(studies: int, seed: int) -> list[PlannedStudy]:
     planner = _Planner(studies, rng)
     planned: list[PlannedStudy] = []
     for index, number in enumerate(rng.sample(range(10**6), studies)):
-        planned += planner.deal_studies(SubjectId(f"p19{number:06}"), 2 if index % 3 == 1 else 1)
+        planned += planner.studies_of_patient(SubjectId(f"p19{number:06}"), 2 if index % 3 == 1 else 1)
     return planned[:studies]
 
 
@@ -87,7 +87,7 @@ class _Planner:
         self._syntax = _syntaxes(rng)
         self._without_view_position = _shuffled({True: 1, False: 9}, rng)
 
-    def deal_studies(self, subject: SubjectId, count: int) -> Iterator[PlannedStudy]:
+    def studies_of_patient(self, subject: SubjectId, count: int) -> Iterator[PlannedStudy]:
         """Yield the studies of one patient."""
         patient = self._rng.randrange(2**31)
         day = _FIRST_DAY + timedelta(days=self._rng.randrange(_DAYS))

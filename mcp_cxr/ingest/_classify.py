@@ -165,7 +165,7 @@ class ClassifyStage:
     async def _sort(self, chunk: _Chunk) -> _FilesByAction:
         files = await distinct_ids(chunk.files, self.store, self.id_assigner)
         images = await self._own_images(files)
-        freed = await self.stored_paths.freed(images, {new.path_text for new in files}, chunk.replaced)
+        lost = await self.stored_paths.lost_files(images, {new.path_text for new in files}, chunk.replaced)
         found = _FilesByAction([], [], {}, [])
         for new in files:
             image_id, stored = new.ids.image_id, images.get(new.ids.image_id)
@@ -175,9 +175,9 @@ class ClassifyStage:
                 (found.to_ingest if new.replaces_stored else found.stored).append(new)
             elif image_id in found.moved:
                 found.others.append((new, found.moved[image_id].file.path))
-            elif image_id not in freed:
+            elif image_id not in lost:
                 found.others.append((new, stored.image.file))
-            elif is_copy(new, chunk.unchanged.get(new.path_text), freed[image_id]):
+            elif is_copy(new, chunk.unchanged.get(new.path_text), lost[image_id]):
                 found.moved[image_id] = new
             else:
                 ids = ImageIds(image_id, stored.image.study_id, stored.image.subject_id, is_public=new.ids.is_public)

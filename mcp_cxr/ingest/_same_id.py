@@ -75,16 +75,16 @@ async def _is_other(new: NewFile, stored: ImageRecord) -> bool:
     return stored.subject_id != new.ids.subject_id and await to_thread.run_sync(stored.file.exists)
 
 
-def is_copy(new: NewFile, unchanged: Outcome | None, freed: LostFile) -> bool:
+def is_copy(new: NewFile, unchanged: Outcome | None, lost: LostFile) -> bool:
     """Whether a file has the pixels of the image whose file is gone or holds something else.
 
     Args:
         unchanged: The file's own outcome, if that still holds.
-        freed: What is known of the image's file.
+        lost: What is known of the image's file.
     """
     if unchanged and unchanged.reason:
         return unchanged.reason == SAME_PIXELS
-    return freed.is_gone and (freed.recorded is None or freed.recorded.size == new.file.size)
+    return lost.is_gone and (lost.recorded is None or lost.recorded.size == new.file.size)
 
 
 @dataclass(slots=True)

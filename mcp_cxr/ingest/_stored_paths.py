@@ -30,7 +30,7 @@ class StoredPaths:
     store: Store
     root: Path
 
-    async def freed(
+    async def lost_files(
         self, images: Mapping[ImageId, StoredImage], files: Collection[str], replaced: Mapping[ImageId, Path]
     ) -> dict[ImageId, LostFile]:
         """Return the images whose file is gone or holds something else.
@@ -45,13 +45,13 @@ class StoredPaths:
         elsewhere = {image_id: path for image_id, path in shown.items() if str(path) not in files}
         outcomes = await self.store.outcomes([str(path) for path in shown.values()])
         gone = await to_thread.run_sync(lambda: {key for key, path in elsewhere.items() if not path.exists()})
-        freed: dict[ImageId, LostFile] = {}
+        lost: dict[ImageId, LostFile] = {}
         for image_id, path in shown.items():
             recorded = outcomes.get(str(path))
             holds_other = recorded is not None and recorded.image_id != image_id
             if image_id in gone or holds_other or replaced.get(image_id) == path:
-                freed[image_id] = LostFile(image_id in gone, recorded)
-        return freed
+                lost[image_id] = LostFile(image_id in gone, recorded)
+        return lost
 
     async def show_from(self, paths: Mapping[ImageId, Path]) -> None:
         """Show images from other files; nothing else of them changes."""

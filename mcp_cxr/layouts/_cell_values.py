@@ -92,8 +92,8 @@ def label_value(cell: str) -> int | None:
     return value
 
 
-def shared(cell: str) -> str:
-    """Return a text of which a table has many equal ones; they share one object."""
+def interned(cell: str) -> str:
+    """Return a text of which a table has many equal ones, as one shared object."""
     return sys.intern(cell)
 
 

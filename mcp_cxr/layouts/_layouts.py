@@ -38,14 +38,14 @@ class Layouts:
 
     def facts_of(self, path: str) -> FileFacts:
         """Return what the layouts know of the image at an absolute path; opens no image."""
-        return self._known(path)[1]
+        return self._adapter_and_facts(path)[1]
 
     def layout_of(self, path: str) -> str | None:
         """Return the name of the layout that knows the image at an absolute path."""
-        adapter, _ = self._known(path)
+        adapter, _ = self._adapter_and_facts(path)
         return adapter.name if adapter else None
 
-    def _known(self, path: str) -> tuple[Adapter | None, FileFacts]:
+    def _adapter_and_facts(self, path: str) -> tuple[Adapter | None, FileFacts]:
         path = path.replace("\\", "/")
         for adapter in self._adapters:
             if facts := adapter.facts_of(path):

@@ -151,7 +151,7 @@ class Association:
             PacsError: The PACS fails, refuses, or answers with too much.
         """
         answers: list[Dataset] = []
-        with self._asking(_ANSWERS_BYTES, _QUERY_S) as connection:
+        with self._exchange(_ANSWERS_BYTES, _QUERY_S) as connection:
             for status, answer in connection.send_c_find(query, FIND):
                 if status.get("Status") not in _PENDING:
                     self._check(status, "query")
@@ -169,7 +169,7 @@ class Association:
         """
         self._wanted, self._file = sop_instance_uid, None
         try:
-            with self._asking(_FILE_BYTES, _FILE_S) as connection:
+            with self._exchange(_FILE_BYTES, _FILE_S) as connection:
                 for status, _ in connection.send_c_get(query, GET):
                     if self._file is None and status.get("Status") not in _PENDING:
                         self._check(status, "retrieval")
@@ -206,8 +206,8 @@ class Association:
             line.close()  # pynetdicom leaves it open if the PACS ended the connection
 
     @contextmanager
-    def _asking(self, size: int, seconds: float) -> Generator[Connection]:
-        """Give the association, with these bounds for what is received; hang up if anything fails."""
+    def _exchange(self, size: int, seconds: float) -> Generator[Connection]:
+        """Yield the association, with these bounds for what is received; hang up if anything fails."""
         silence_libraries()
         connection = self._connection
         if connection is None or self._is_cut or not connection.is_established:

@@ -295,8 +295,8 @@ class Spool:
             with suppress(FileNotFoundError):
                 path.unlink()
 
-    def kept_at_the_pacs(self, path: Path) -> FileAtPacs | None:
-        """Return the image whose file would be at `path` if it were kept; None if none was stored from there."""
+    def file_at_pacs(self, path: Path) -> FileAtPacs | None:
+        """Return the image whose file is, or would be, kept at `path`; None if none was stored from there."""
         study = self._read(path.parent / _STATE)
         if study is None:
             return None

@@ -10,7 +10,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from mcp_cxr.records import LABELS, IngestSummary, Overview
-from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary, redact_overview, without_own_labels
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, redact_ingest_summary, redact_labels_and_splits, redact_overview
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 if TYPE_CHECKING:
@@ -77,5 +77,5 @@ async def ingest_directory(
     finally:
         timer.cancel()
     if OWNER_SEES_PATHS not in state.share:
-        summary = redact_ingest_summary(without_own_labels(summary, state.share))
+        summary = redact_ingest_summary(redact_labels_and_splits(summary, state.share))
     return tool_result(summary, has_untrusted_text=bool(summary.notes or summary.companions))

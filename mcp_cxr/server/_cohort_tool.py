@@ -10,7 +10,7 @@ from pydantic import Field
 
 from mcp_cxr.records import CohortMatch, CohortRequest, CohortSummary
 from mcp_cxr.server._redact_dates import require_date_filters_allowed
-from mcp_cxr.server._redaction import OWNER_SEES_PATHS, names_others_gave
+from mcp_cxr.server._redaction import OWNER_SEES_PATHS, cohort_has_untrusted_text
 from mcp_cxr.server._search_tool import Names
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
@@ -69,4 +69,4 @@ async def make_cohort(
         named_below=await state.named_below(),
     )
     summary = summary_of(cohort)
-    return tool_result(summary, has_untrusted_text=names_others_gave(summary))
+    return tool_result(summary, has_untrusted_text=cohort_has_untrusted_text(summary))

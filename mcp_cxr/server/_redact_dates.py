@@ -1,4 +1,4 @@
-"""Study dates that are neither shared nor MIMIC-CXR's shifted ones: a model is given days instead."""
+"""Replaces study dates by days for a model, unless they are shared or are MIMIC-CXR's, which are shifted."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tu
 async def redact_date_of_image(details: ImageDetails, archive: Archive, share: tuple[str, ...]) -> ImageDetails:
     """Return the details without a time and with days instead of a date that may not be shared, and a warning."""
     kept = await _are_ids_kept(archive)
-    if "dates" in share or not _are_ids_of_others(details.subject_id, details.study_id, details.image_id, kept):
+    if "dates" in share or not _are_not_mimic_ids(details.subject_id, details.study_id, details.image_id, kept):
         return details
     details = replace(details, tags={name: value for name, value in details.tags.items() if name != "StudyTime"})
     if details.study_date is None:
@@ -88,7 +88,7 @@ async def redact_dates_of_timeline(
     kept, subject = await _are_ids_kept(archive), timeline.subject_id or ""
     first = (await archive.store.first_study_dates({SubjectId(subject)})).get(SubjectId(subject))
     studies = [
-        _without_date(one, first) if _are_ids_of_others(subject, one.study_id, one.image_id, kept) else one
+        _without_date(one, first) if _are_not_mimic_ids(subject, one.study_id, one.image_id, kept) else one
         for one in timeline.studies
     ]
     is_withheld = any(one.study_date for one in timeline.studies) and studies != timeline.studies
@@ -109,11 +109,11 @@ async def _are_ids_kept(archive: Archive) -> bool:
 
 def _is_withheld(image: Hit | ImageDetails, are_ids_kept: bool) -> bool:
     """Return whether the image has a study date that is not MIMIC-CXR's."""
-    is_other = _are_ids_of_others(image.subject_id, image.study_id, image.image_id, are_ids_kept)
+    is_other = _are_not_mimic_ids(image.subject_id, image.study_id, image.image_id, are_ids_kept)
     return image.study_date is not None and is_other
 
 
-def _are_ids_of_others(subject_id: str, study_id: str, image_id: str, are_ids_kept: bool) -> bool:
+def _are_not_mimic_ids(subject_id: str, study_id: str, image_id: str, are_ids_kept: bool) -> bool:
     """Return whether ids are not MIMIC-CXR's, whose dates and times are shifted."""
     return are_ids_kept or not _MIMIC_IDS.fullmatch(f"{subject_id}/{study_id}/{image_id}")
 

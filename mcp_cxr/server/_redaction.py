@@ -1,4 +1,4 @@
-"""What the host's model is given of a result: nothing that MCP_CXR_SHARE does not name, and nothing twice.
+"""Removes from results what the host's model may not be given by MCP_CXR_SHARE, and what it would be given twice.
 
 Without `reports`, header texts, splits, and labels whose names no public data set has are report text too. The search
 itself gets along without them (`SearchableWords`), so that its order and its counts tell nothing either.
@@ -125,20 +125,20 @@ def _compact(data: dict[str, Any]) -> str:
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 
 
-def has_ids_of_others(timeline: PatientTimeline) -> bool:
+def timeline_has_untrusted_text(timeline: PatientTimeline) -> bool:
     """Return whether a timeline has ids that neither this program nor MIMIC-CXR made."""
     ids = (f"{timeline.subject_id}/{one.study_id}/{one.image_id}" for one in timeline.studies)
     return not all(map(_OWN_IDS.fullmatch, ids))
 
 
-def quotes_others(hit: Hit) -> bool:
+def hit_has_untrusted_text(hit: Hit) -> bool:
     """Return whether a hit quotes a report, or labels or ids that neither this program nor MIMIC-CXR made."""
     ids = f"{hit.subject_id}/{hit.study_id}/{hit.image_id}"
     names = {*hit.labels, *hit.labels_absent}
     return bool(hit.report_excerpt) or not names <= set(LABELS) or _OWN_IDS.fullmatch(ids) is None
 
 
-def names_others_gave(summary: CohortSummary) -> bool:
+def cohort_has_untrusted_text(summary: CohortSummary) -> bool:
     """Return whether a summary of a cohort has ids or splits that neither this program nor MIMIC-CXR named."""
     return not (_OWN_SPLITS.issuperset(summary.splits) and all(map(_OWN_IMAGE_ID.fullmatch, summary.image_ids)))
 
@@ -193,7 +193,7 @@ def redact_overview(overview: Overview, share: tuple[str, ...]) -> Overview:
     return overview if "reports" in share else replace(overview, by_label=_public(overview.by_label))
 
 
-def without_own_labels(summary: IngestSummary, share: tuple[str, ...]) -> IngestSummary:
+def redact_labels_and_splits(summary: IngestSummary, share: tuple[str, ...]) -> IngestSummary:
     """Return the summary without what depends on labels and splits, if reports are not shared.
 
     Those of tables that MIMIC-CXR publishes are public.

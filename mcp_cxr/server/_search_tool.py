@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field
 from mcp_cxr.records import ImageId, SearchArguments, SearchResult
 from mcp_cxr.server._lifespan_state import ServerState
 from mcp_cxr.server._redact_dates import redact_dates_of_hits, require_date_filters_allowed
-from mcp_cxr.server._redaction import quotes_others, redact_search_result
+from mcp_cxr.server._redaction import hit_has_untrusted_text, redact_search_result
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 Names = Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)]
@@ -36,7 +36,7 @@ async def search_medical_images(
     image_id; good hits as like and bad ones as unlike; offset set to next_offset for more.
     """
     page = await search_page(state_of(context), SearchArguments(**arguments))
-    return tool_result(page, has_untrusted_text=any(quotes_others(hit) for hit in page.images))
+    return tool_result(page, has_untrusted_text=any(hit_has_untrusted_text(hit) for hit in page.images))
 
 
 async def search_page(

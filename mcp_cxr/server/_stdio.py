@@ -132,15 +132,15 @@ def _diverted_stdin() -> Generator[BinaryIO]:
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
-    _tell_windows()
+    _rebind_windows_stdin()
     try:
         yield os.fdopen(private, "rb", closefd=False)
     finally:
         os.dup2(private, 0)
-        _tell_windows()
+        _rebind_windows_stdin()
 
 
-def _tell_windows() -> None:
+def _rebind_windows_stdin() -> None:
     if sys.platform == "win32":
         with suppress(OSError):
             rebind_std_handle_to_fd(0)

@@ -11,7 +11,7 @@ from pydantic import Field
 from mcp_cxr.records import PatientTimeline
 from mcp_cxr.server._image_tools import ImageIdArgument
 from mcp_cxr.server._redact_dates import redact_dates_of_timeline, require_date_allowed
-from mcp_cxr.server._redaction import has_ids_of_others, shorten_timeline
+from mcp_cxr.server._redaction import shorten_timeline, timeline_has_untrusted_text
 from mcp_cxr.server._strict_tool import state_of, tool_result
 
 
@@ -32,4 +32,6 @@ async def get_patient_timeline(
     await require_date_allowed(before, archive, state.share)
     timeline = await archive.timeline(await state.image_id(image_id), limit=limit, before=before)
     timeline = await redact_dates_of_timeline(timeline, archive, state.share)
-    return tool_result(shorten_timeline(timeline, state.share), has_untrusted_text=has_ids_of_others(timeline))
+    return tool_result(
+        shorten_timeline(timeline, state.share), has_untrusted_text=timeline_has_untrusted_text(timeline)
+    )

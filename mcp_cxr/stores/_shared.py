@@ -159,7 +159,7 @@ def merge_studies(before: Mapping[StudyId, Study], given: Sequence[Study]) -> li
 
 def _merged(old: Study, new: Study) -> Study:
     """Return `old` with every field that `new` fills; what is empty in both is None."""
-    labelled = new if new.labels and not _is_by_better(old, new) else old
+    labelled = new if new.labels and not _has_better_labels(old, new) else old
     return Study(
         old.study_id,
         new.subject_id or old.subject_id,
@@ -175,7 +175,7 @@ def _merged(old: Study, new: Study) -> Study:
     )
 
 
-def _is_by_better(old: Study, new: Study) -> bool:
+def _has_better_labels(old: Study, new: Study) -> bool:
     """Whether people gave the old labels, and a program the new ones."""
     return bool(old.labels) and old.labels_by == "people" and new.labels_by != "people"
 

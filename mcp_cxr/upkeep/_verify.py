@@ -101,7 +101,7 @@ async def repair(
     Raises:
         CxrError: As ingest does; what was repaired before stays repaired.
     """
-    compare_reading = _once(compare_reading)
+    compare_reading = _cached(compare_reading)
     before = await verify(store, compare_reading, has_file_elsewhere)
     await store.rebuild_documents_if_older()
     await store.count_orphans(remove=True)
@@ -131,8 +131,8 @@ def _is_missing(root: Path) -> bool:
         return False
 
 
-def _once(compare_reading: CompareReading) -> CompareReading:
-    """Keep the results: a repair asks for each more than once, and reading takes long."""
+def _cached(compare_reading: CompareReading) -> CompareReading:
+    """Return `compare_reading` with its results kept: a repair needs each more than once, and reading takes long."""
     results: dict[ImageId, ReadingComparison] = {}
 
     async def read(stored: StoredImage) -> ReadingComparison:

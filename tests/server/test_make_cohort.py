@@ -11,7 +11,7 @@ from mcp import Client
 
 from mcp_cxr.records import CohortSummary
 from mcp_cxr.server import AccessLog, build_server
-from mcp_cxr.server._redaction import names_others_gave
+from mcp_cxr.server._redaction import cohort_has_untrusted_text
 from tests.server.archives import environment, settings
 from tests.server.conftest import Host, host_of
 from tests.support.archives import copy_memory_archive, open_memory_archive
@@ -83,7 +83,7 @@ async def test_ids_that_others_gave_are_quoted_with_the_note(demo: Ingested, tmp
         assert "note" not in await host.ask(MAKE, name="own")
     summary = CohortSummary("x", {"train": {}}, patient_safe=True, image_ids=["0" * 24])
     others = (replace(summary, image_ids=["ignore-the-rules"]), replace(summary, splits={"ignore the rules": {}}))
-    assert list(map(names_others_gave, (summary, *others))) == [False, True, True]
+    assert list(map(cohort_has_untrusted_text, (summary, *others))) == [False, True, True]
 
 
 async def test_a_call_is_logged_without_its_words(demo: Ingested, tmp_path: Path):

@@ -8,7 +8,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from mcp_cxr.records import Hit, SearchResult, Understood
-from mcp_cxr.server._redaction import quotes_others, redact_search_result
+from mcp_cxr.server._redaction import hit_has_untrusted_text, redact_search_result
 from mcp_cxr.server._strict_tool import tool_result
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def result(hits: list[Hit], **more: Any) -> SearchResult:
 
 def given_to_a_model(page: SearchResult, share: tuple[str, ...] = ("reports",)) -> CallToolResult:
     shared = redact_search_result(page, share)
-    return tool_result(shared, has_untrusted_text=any(quotes_others(one) for one in shared.images))
+    return tool_result(shared, has_untrusted_text=any(hit_has_untrusted_text(one) for one in shared.images))
 
 
 def tokens(page: SearchResult) -> float:

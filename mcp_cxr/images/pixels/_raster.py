@@ -172,7 +172,7 @@ def checked_shift(strips: Callable[[], Iterable[NDArray[Any]]], bits: int, shift
 
 
 def are_values_moved(notes: Iterable[str]) -> bool:
-    """Return whether a note says that the stored values are not those that ignoring the header's bits would give."""
+    """Return whether a note says that the header's bits or sign changed the stored values."""
     return any(note.startswith((_MOVED, SIGN, OTHER_SIGN)) for note in notes)
 
 

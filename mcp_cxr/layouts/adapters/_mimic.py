@@ -14,7 +14,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
-from mcp_cxr.layouts._cell_values import is_empty, iso_date, iso_time, number_id, shared, text_of
+from mcp_cxr.layouts._cell_values import interned, is_empty, iso_date, iso_time, number_id, text_of
 from mcp_cxr.layouts._facts import NO_LABELS, FileFacts
 from mcp_cxr.layouts._tables import TableError
 from mcp_cxr.layouts._texts import read_report_file
@@ -136,7 +136,7 @@ class MimicLayout(Adapter):
                 return RowsByKey(self._images(reading))
             case "split":
                 rows = reading.table.cells(("study_id", "split"))
-                return RowsByKey((number_id(study, "s"), shared(split)) for study, split in rows)
+                return RowsByKey((number_id(study, "s"), interned(split)) for study, split in rows)
             case "sections":
                 return RowsByKey(_sectioned(reading))
             case _:

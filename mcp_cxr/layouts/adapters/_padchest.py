@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from mcp_cxr.layouts._adapter import Adapter, RowsByKey, TableForm, TableReading
-from mcp_cxr.layouts._cell_values import iso_date, names_in_list, number_id, sex_of, shared, text_of
+from mcp_cxr.layouts._cell_values import interned, iso_date, names_in_list, number_id, sex_of, text_of
 from mcp_cxr.layouts._facts import FileFacts
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _images(reading: TableReading) -> Iterator[tuple[str, _Image]]:
                 sex_of(sex),
                 _VIEWS.get(view.strip().lower()),
                 "people" if method.strip().lower() == "physician" else "program",
-                shared(labels),
+                interned(labels),
                 text_of(report),
             ),
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from heapq import nsmallest
+from itertools import islice
 from math import ceil
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -135,17 +137,17 @@ async def top_groups(
     seen: Collection[str],
     expected: int | None = None,
 ) -> dict[str, RankedImage]:
-    """Return the groups of a ranking that are not `seen`, until `needed` are known with those seen, or all.
+    """Return the first groups of a ranking that are not `seen`: `needed` with those seen, or all.
 
     `expected` is how many images that is expected to take: a good guess reads few images, and reads them once.
     """
     limit = expected or (max(64, 4 * needed) if needed <= POOL_SIZE // 4 else _whole_pools(_HITS_PER_GROUP * needed))
     while True:
         hits = await ranking.fetch(limit=limit)
-        groups = best_per_group(hits, group_by)
-        known = len(groups.keys() | set(seen))
+        new = {key: hit for key, hit in best_per_group(hits, group_by).items() if key not in seen}
+        known = len(seen) + len(new)
         if len(hits) < limit or known >= needed:
-            return {key: hit for key, hit in groups.items() if key not in seen}
+            return dict(islice(new.items(), needed - len(seen)))
         limit = _whole_pools(limit * min(max(1.1 * needed / known, 1.5), 4))
 
 
@@ -157,7 +159,7 @@ def _whole_pools(hits: float) -> int:
 async def rank(
     rankings: Sequence[Ranking], tier: Tier, group_by: GroupBy, *, needed: int, seen: Collection[str]
 ) -> dict[str, RankedGroup]:
-    """Return groups of a tier over all its rankings, until `needed` are known with those seen, or all there are.
+    """Return the first groups of a tier over all its rankings: `needed` with those seen, or all there are.
 
     Several rankings are joined by reciprocal rank fusion: a group scores the sum of weight / (60 + rank) over the
     pools that hold it. After the last pooled group, the first ranking by vector continues alone.
@@ -175,7 +177,7 @@ async def rank(
     fetched = await _fetch_all(rankings)
     groups = [best_per_group(hits, group_by) for hits in fetched]
     pools = [_Pool(some, ranking.uses_vectors, ranking.weight) for ranking, some in zip(rankings, groups, strict=True)]
-    fused = {key: group for key, group in _fuse(pools, tier).items() if key not in seen}
+    fused = _fuse(pools, tier, needed=needed, seen=seen)
     index = next(index for index, ranking in enumerate(rankings) if ranking.uses_vectors)
     if len(fused) + len(seen) >= needed or len(fetched[index]) < POOL_SIZE:
         return fused
@@ -200,14 +202,13 @@ async def _fetch_all(rankings: Sequence[Ranking]) -> list[list[RankedImage]]:
     return fetched
 
 
-def _fuse(pools: list[_Pool], tier: Tier) -> dict[str, RankedGroup]:
-    """Return groups by falling score, ties by group; a ranking by vector chooses the image shown."""
+def _fuse(pools: list[_Pool], tier: Tier, *, needed: int, seen: Collection[str]) -> dict[str, RankedGroup]:
+    """Return groups as `rank` does, by falling score, ties by group; a ranking by vector chooses the image shown."""
+    by_vector_first = sorted(pools, key=lambda pool: not pool.by_vector)
     scores: dict[str, float] = {}
-    shown: dict[str, RankedGroup] = {}
-    for pool in sorted(pools, key=lambda pool: not pool.by_vector):
-        for rank_, (key, hit) in enumerate(pool.groups.items(), start=1):
-            if key not in shown:
-                scores[key], shown[key] = 0.0, RankedGroup(hit, pool.by_vector, tier)
-            scores[key] += pool.weight / (RRF_K + rank_)
-    by_group = sorted(scores)
-    return {key: shown[key] for key in sorted(by_group, key=scores.__getitem__, reverse=True)}
+    for pool in by_vector_first:
+        for place, key in enumerate(pool.groups, start=RRF_K + 1):
+            scores[key] = scores.get(key, 0.0) + pool.weight / place
+    best = nsmallest(needed - len(seen), [(-score, key) for key, score in scores.items() if key not in seen])
+    shown = ((key, next(pool for pool in by_vector_first if key in pool.groups)) for _, key in best)
+    return {key: RankedGroup(pool.groups[key], pool.by_vector, tier) for key, pool in shown}

@@ -154,9 +154,12 @@ class EmbeddedStore(Store):
         question = tuple(terms), where, by_presence
 
         def rank(connection: Connection, *by_copy: Any) -> list[RankedImage]:  # noqa: ANN401 - as in `nearest`
-            first_images = partial(tables.counts_and_lists.first_images, **_named(by_copy))
-            caches = {"mask_cache": self._mask_cache, "score_cache": self._score_cache}
-            with_help = {**caches, "first_images": first_images}
+            with_help = {
+                "mask_cache": self._mask_cache,
+                "score_cache": self._score_cache,
+                "images_of": partial(tables.counts_and_lists.images_of, **_named(by_copy)),
+                "first_images": partial(tables.counts_and_lists.first_images, **_named(by_copy)),
+            }
             return self._rankings.get(fulltext.match, connection, *question, limit=limit, unkeyed=with_help)
 
         return await self._read_with_copy(rank)

@@ -3,6 +3,7 @@
 from mcp_cxr.stores.embedded.database import _archive_info as archive_info
 from mcp_cxr.stores.embedded.database._archive_info import fingerprint_of
 from mcp_cxr.stores.embedded.database._cells import (
+    numbers_from_json,
     path_from_cell,
     path_to_cell,
     stack_blobs,
@@ -28,6 +29,7 @@ from mcp_cxr.stores.embedded.database._filter import (
     VIEW_RANK,
     compose,
 )
+from mcp_cxr.stores.embedded.database._ranked_images import ranked_images
 from mcp_cxr.stores.embedded.database._result_cache import Changes, RankingCache, ResultCache
 
 __all__ = [
@@ -50,8 +52,10 @@ __all__ = [
     "is_open_to_others",
     "locked",
     "network_file_system",
+    "numbers_from_json",
     "path_from_cell",
     "path_to_cell",
+    "ranked_images",
     "stack_blobs",
     "stack_blobs_or_nan",
     "vector_from_blob",

@@ -12,6 +12,8 @@ from mcp_cxr.stores._shared import damaged_vector_error
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from numpy.typing import NDArray
+
     from mcp_cxr.records import Vector, Vectors
 
 _CELL = np.dtype("<f4")
@@ -60,3 +62,8 @@ def stack_blobs_or_nan(blobs: Sequence[bytes | None], dimension: int) -> Vectors
     nan = b"\xff" * (dimension * _CELL.itemsize)
     sound = [blob if blob is not None and len(blob) == len(nan) else nan for blob in blobs]
     return np.frombuffer(b"".join(sound), _CELL).reshape(len(blobs), dimension)
+
+
+def numbers_from_json(array: str) -> NDArray[np.int64]:
+    """Return the integers of an array that `json_group_array` wrote."""
+    return np.fromstring(array[1:-1], np.int64, sep=",")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 import numpy as np
 
 from mcp_cxr.language import document_terms
-from mcp_cxr.records import Filter, RankedImage, Study, StudyId, SubjectId
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, VIEW_RANK, archive_info, compose
+from mcp_cxr.records import Filter, Study, StudyId, SubjectId
+from mcp_cxr.stores.embedded.database import archive_info, ranked_images
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import Documents, bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
@@ -23,10 +23,11 @@ from mcp_cxr.stores.embedded.fulltext._study_filter import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from sqlite3 import Connection
-    from typing import Any, LiteralString
+    from typing import Any
 
     from numpy.typing import NDArray
 
+    from mcp_cxr.records import RankedImage
     from mcp_cxr.stores.embedded.database import ResultCache
 
 _STUDIES = """
@@ -42,27 +43,12 @@ _IMAGES = """
 SELECT study_id, view_position, metadata FROM images
 WHERE made_by IS NOT NULL AND study_id IN (SELECT value FROM json_each(?))"""
 
-# CROSS JOIN fixes the order: the studies first, then their images. All rows in one, as `nearest` reads them, and column
-# by column: Python makes a list of each array, and its garbage collector walks through lists.
-_COLUMNS: LiteralString = (
-    "SELECT json_group_array(holder.number), json_group_array("
-    + VIEW_RANK
-    + """), json_group_array(i.image_id), json_group_array(i.study_id), json_group_array(i.subject_id)
-FROM json_each(:numbers) AS these """
-)
-_IMAGES_OF_STUDIES: LiteralString = (
-    _COLUMNS
-    + """CROSS JOIN studies AS holder ON holder.number = these.value
-    CROSS JOIN images AS i ON i.study_id = holder.study_id"""
-)
-_IMAGES_BY_SLOT: LiteralString = (
-    _COLUMNS
-    + """CROSS JOIN images AS i ON i.slot = these.value
-    CROSS JOIN studies AS holder ON holder.study_id = i.study_id"""
-)
 _MANY_TIED = 2000
-"""Studies with one score, from which on not all of their images are read."""
+"""Images with one score, from which on not all of them are read."""
 
+ImagesOf: TypeAlias = "Callable[[Connection, NDArray[np.bool_], Filter], tuple[NDArray[np.int64], NDArray[np.int64]]]"
+"""Returns the slots of the images that pass `image_conditions`, or a filter that selects few, of the studies that a
+mask by number names; and the numbers of their studies."""
 FirstImages: TypeAlias = "Callable[[Connection, NDArray[np.bool_], Filter, int], NDArray[np.int64] | None]"
 """Returns the slots of the first images that pass a filter, of the studies that a mask by number names: frontal before
 lateral before others, then by image id. None if all must be read to know."""
@@ -122,33 +108,37 @@ def match(
     limit: int,
     mask_cache: ResultCache,
     score_cache: ResultCache,
-    first_images: FirstImages | None = None,
+    images_of: ImagesOf,
+    first_images: FirstImages,
 ) -> list[RankedImage]:
     """Rank images by the BM25 of their study, or by which of the terms it has.
 
-    Only the images of the best studies, and of those that tie with the last of them, are read; if too few pass, more.
+    Only the best images, and those that tie with the last of them, are read.
 
     Args:
-        first_images: Of many studies that tie; None reads all images of these studies.
+        images_of: See `ImagesOf`.
+        first_images: Of many images that tie.
     """
     score_of = score_cache.get(_scores, connection, tuple(terms), by_presence, unkeyed={"mask_cache": mask_cache})
-    if (study_filter := where if selects_few(where) else study_conditions(where)) != Filter():
+    few = selects_few(where)
+    if not few and (study_filter := study_conditions(where)) != Filter():
         score_of = score_of * cached_study_mask(connection, study_filter, mask_cache)
-    these = where if selects_few(where) else image_conditions(where)
-    depth = limit
-    while True:
-        best, floor = _best(score_of, depth)
-        hits: list[RankedImage] = []
-        if first_images and np.count_nonzero(is_tied := score_of == floor) >= _MANY_TIED and not selects_few(where):
-            hits = _images(connection, _IMAGES_OF_STUDIES, best[score_of[best] > floor], score_of, these, limit)
-            slots = first_images(connection, is_tied, these, max(limit - len(hits), 0))
-            if slots is not None:
-                hits += _images(connection, _IMAGES_BY_SLOT, slots, score_of, these, limit)
-        if len(hits) < limit:
-            hits = _images(connection, _IMAGES_OF_STUDIES, best, score_of, these, limit)
-        if len(hits) >= limit or len(best) < depth:
-            return hits[:limit]
+    (holders,) = (score_of > 0).nonzero()
+    depth = len(holders) if few else limit
+    slots, studies = images_of(connection, score_of >= _floor(score_of[holders], depth), where)
+    while len(slots) < limit and depth < len(holders):
         depth *= 4
+        slots, studies = images_of(connection, score_of >= _floor(score_of[holders], depth), where)
+    scores = score_of[studies]
+    floor = _floor(scores, limit)
+    if not few and np.count_nonzero(scores == floor) >= _MANY_TIED:
+        better = scores > floor
+        first = first_images(connection, score_of == floor, image_conditions(where), limit - int(better.sum()))
+        if first is not None:
+            slots = np.concatenate((slots[better], first))
+            scores = np.concatenate((scores[better], np.full(len(first), floor)))
+    kept = scores >= floor
+    return ranked_images(connection, slots[kept], scores[kept], limit=limit, frontal_first=True)
 
 
 def _scores(
@@ -157,26 +147,6 @@ def _scores(
     return bm25_scores(connection, terms, mask_cache.get(Documents.read, connection), by_presence=by_presence)
 
 
-def _best(score_of: NDArray[np.float64], count: int) -> tuple[NDArray[np.int64], float]:
-    """Return the `count` studies with the highest scores and all that tie with the last of them, and its score."""
-    holders = np.flatnonzero(score_of)
-    found = score_of[holders]
-    floor = float(np.partition(found, -count)[-count] if len(holders) > count else found.min(initial=np.inf))
-    return holders[found >= floor], floor
-
-
-def _images(
-    connection: Connection,
-    select: LiteralString,
-    numbers: NDArray[np.int64],
-    score_of: NDArray[np.float64],
-    where: Filter,
-    limit: int,
-) -> list[RankedImage]:
-    """Return the first `limit` images of these studies or slots that pass; ties frontal before lateral, then by id."""
-    statement, bound = compose(select, where, NOT_EXTERNAL)
-    row = connection.execute(statement, {**bound, "numbers": json.dumps(numbers.tolist())}).fetchone()
-    holders, *columns = map(json.loads, row)
-    negated = -score_of[np.array(holders, np.int64)]
-    first = sorted(zip(negated.tolist(), *columns, strict=True))[:limit]
-    return [RankedImage(image_id, study_id, subject_id, -score) for score, _, image_id, study_id, subject_id in first]
+def _floor(scores: NDArray[np.float64], count: int) -> float:
+    """Return the lowest of the `count` highest scores."""
+    return float(np.partition(scores, -count)[-count] if len(scores) > count else scores.min(initial=np.inf))

@@ -27,6 +27,7 @@ from mcp_cxr.stores.embedded.database import (
     Changes,
     compose,
     fingerprint_of,
+    numbers_from_json,
     stack_blobs,
 )
 from mcp_cxr.stores.embedded.fulltext import (
@@ -111,6 +112,10 @@ COUNT_OF: dict[str | None, LiteralString] = {
 }
 _SLOTS_BY_ID = "SELECT json_group_array(slot) FROM (SELECT slot FROM images ORDER BY image_id)"
 _ALL_SLOTS = "SELECT json_group_array(slot) FROM images WHERE made_by IS NOT NULL"
+_SLOTS_AND_STUDIES = """
+SELECT json_group_array(i.slot),
+    json_group_array(coalesce((SELECT number FROM studies WHERE studies.study_id = i.study_id), 0))
+FROM images AS i"""
 _SUBJECTS_OF = """
 SELECT count(DISTINCT subject_id) FROM json_each(?) AS these CROSS JOIN images ON images.slot = these.value"""
 
@@ -245,13 +250,41 @@ def count(
     return int(np.count_nonzero(images) if distinct == "study" else images.sum())
 
 
+def images_of(
+    connection: Connection,
+    studies: NDArray[np.bool_],
+    where: Filter,
+    *,
+    int8_copy: Int8Copy | None,
+    mask_cache: ResultCache,
+    max_lag: int | None,
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return slots and studies as `ImagesOf` says; the other arguments are those of `count`.
+
+    Raises:
+        StaleCopy: The copy does not fit this state of the database.
+    """
+    few = selects_few(where)
+    if few or not set(where.view) <= set(VIEW_POSITIONS):  # the copy does not distinguish other views
+        conditions = where if few else image_conditions(where)
+        arrays = connection.execute(*compose(_SLOTS_AND_STUDIES, conditions, NOT_EXTERNAL)).fetchone()
+        slots, numbers = map(numbers_from_json, arrays)
+        passing = np.take(studies, numbers, mode="clip")
+        return slots[passing], numbers[passing]
+    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy else (None, 0)
+    found = _passing_images(connection, image_conditions(where), copy, mask_cache, studies)
+    if copy is not None and copy.was_wiped:
+        raise StaleCopy
+    return found
+
+
 def first_images(
     connection: Connection,
     studies: NDArray[np.bool_],
     where: Filter,
     limit: int,
     *,
-    int8_copy: Int8Copy,
+    int8_copy: Int8Copy | None,
     mask_cache: ResultCache,
     max_lag: int | None,
 ) -> NDArray[np.int64] | None:
@@ -268,7 +301,7 @@ def first_images(
     Raises:
         StaleCopy: The copy does not fit this state of the database.
     """
-    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag)
+    copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy else (None, 0)
     if copy is None or not set(where.view) <= set(VIEW_POSITIONS):
         return None
     rank_of = mask_cache.get(_id_ranks, connection)
@@ -277,8 +310,7 @@ def first_images(
         wanted = tuple(view for view in where.view or VIEW_POSITIONS if view in views)
         if not wanted or len(found) >= limit:
             continue
-        slots, numbers = _passing_images(connection, replace(where, view=wanted), copy, mask_cache)
-        slots = slots[np.take(studies, numbers, mode="clip")]
+        slots, _ = _passing_images(connection, replace(where, view=wanted), copy, mask_cache, studies)
         found = np.concatenate((found, slots[np.argsort(rank_of[slots])][: limit - len(found)]))
     if copy.was_wiped:
         raise StaleCopy
@@ -305,10 +337,17 @@ def _images_per_study(
 
 
 def _passing_images(
-    connection: Connection, where: Filter, copy: Int8Snapshot | None, mask_cache: ResultCache
+    connection: Connection,
+    where: Filter,
+    copy: Int8Snapshot | None,
+    mask_cache: ResultCache,
+    of_studies: NDArray[np.bool_] | None = None,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the slots of the images that pass, and the numbers of their studies."""
+    """Return the slots of the images that pass, and the numbers of their studies; perhaps of some studies alone."""
     slots, studies = uncovered_images(connection, where, copy.header.covered if copy else 0, mask_cache)
+    if of_studies is not None:
+        wanted = np.take(of_studies, studies, mode="clip")
+        slots, studies = slots[wanted], studies[wanted]
     if copy is None:
         return slots, studies
     rows, passing = copy.rows, _existing_rows(connection, copy, mask_cache)
@@ -316,6 +355,8 @@ def _passing_images(
         passing &= rows.view_mask(where.view)
     if (study_filter := study_conditions(where)) != Filter():
         passing &= rows.study_mask(cached_study_mask(connection, study_filter, mask_cache))
+    if of_studies is not None:
+        passing &= rows.study_mask(of_studies)
     positions, here = rows.find(excluded_slots(connection, where))
     passing[positions[here]] = False
     return np.concatenate((rows.slots[passing], slots)), np.concatenate(
@@ -332,13 +373,11 @@ def _existing_rows(connection: Connection, copy: Int8Snapshot, mask_cache: Resul
 
 def _id_ranks(connection: Connection) -> NDArray[np.int32]:
     """Return the position of each image in the order of ids, by slot."""
-    (slots,) = connection.execute(_SLOTS_BY_ID).fetchone()
-    in_order = np.fromstring(slots[1:-1], np.int64, sep=",")
+    in_order = numbers_from_json(connection.execute(_SLOTS_BY_ID).fetchone()[0])
     ranks = np.zeros(in_order.max(initial=0) + 1, np.int32)
     ranks[in_order] = np.arange(len(in_order), dtype=np.int32)
     return ranks
 
 
 def _slots(connection: Connection) -> NDArray[np.int64]:
-    (slots,) = connection.execute(_ALL_SLOTS).fetchone()
-    return np.fromstring(slots[1:-1], np.int64, sep=",")
+    return numbers_from_json(connection.execute(_ALL_SLOTS).fetchone()[0])

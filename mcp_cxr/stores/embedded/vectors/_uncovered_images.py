@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.records import Filter
-from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, Changes, compose
+from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, Changes, compose, numbers_from_json
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, study_conditions
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def uncovered_images(
     """
     if Changes.of(connection).last_slot - covered < _MANY:
         statement, bound = compose(_SLOTS_OF_FEW, image_conditions(where), NOT_EXTERNAL)
-        slots, studies = map(_numbers, connection.execute(statement, {**bound, "covered": covered}).fetchone())
+        slots, studies = map(numbers_from_json, connection.execute(statement, {**bound, "covered": covered}).fetchone())
         passing = np.ones(len(slots), np.bool_)
     else:
         slots, studies = mask_cache.get(_all_slots, connection)
@@ -59,7 +59,7 @@ def uncovered_images(
         passing = ~np.isin(slots, excluded_slots(connection, where))
         if where.view:
             (of_views,) = connection.execute(_OF_VIEWS, (json.dumps(where.view),)).fetchone()
-            passing &= np.isin(slots, _numbers(of_views))
+            passing &= np.isin(slots, numbers_from_json(of_views))
     if (study_filter := study_conditions(where)) != Filter():
         passing &= np.take(cached_study_mask(connection, study_filter, mask_cache), studies, mode="clip")
     return slots[passing], studies[passing]
@@ -68,15 +68,11 @@ def uncovered_images(
 def excluded_slots(connection: Connection, where: Filter) -> Numbers:
     """Return the slots of the images that a filter excludes by their id or subject."""
     (slots,) = connection.execute(_EXCLUDED, (where.exclude_subject, json.dumps(where.exclude_images))).fetchone()
-    return _numbers(slots)
+    return numbers_from_json(slots)
 
 
 def _all_slots(connection: Connection) -> tuple[Numbers, Numbers]:
     """Return the slots of all images, ascending, and the numbers of their studies."""
-    slots, studies = map(_numbers, connection.execute(_SLOTS_OF_ALL).fetchone())
+    slots, studies = map(numbers_from_json, connection.execute(_SLOTS_OF_ALL).fetchone())
     order = np.argsort(slots)
     return slots[order], studies[order]
-
-
-def _numbers(array: str) -> Numbers:
-    return np.fromstring(array[1:-1], np.int64, sep=",")

@@ -1,4 +1,4 @@
-"""An embedder for trials, without network or weights.
+"""The embedder `offline`, for trials: a sketch of the pixels, without network or weights.
 
 Its vectors are downsampled pixels, edge directions and gray levels: similar by exposure and geometry, never by
 findings.

@@ -1,4 +1,4 @@
-"""The form of an adapter: it names the tables of a data set, reads them, and tells the facts of a file from them."""
+"""The base class of adapters: one names the tables of a data set, reads them, and gives the facts of a file."""
 
 from __future__ import annotations
 

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from mcp_types import Tool
 
-from mcp_cxr.chat.model import ChatModel, LimitReached, ModelFailed, ToolCall, ToolImage, ToolResult, Turn, create_model
+from mcp_cxr.chat.language_models import (
+    ChatModel,
+    LimitReached,
+    ModelFailed,
+    ToolCall,
+    ToolImage,
+    ToolResult,
+    Turn,
+    create_model,
+)
 from mcp_cxr.errors import ConfigError
 from mcp_cxr.settings import Settings
 

@@ -7,7 +7,7 @@ from concurrent.futures import wait
 from typing import TYPE_CHECKING, Any
 
 from mcp_cxr.chat.backend import Conversation
-from mcp_cxr.chat.model import AnthropicModel, ChatModel, Turn
+from mcp_cxr.chat.language_models import AnthropicModel, ChatModel, Turn
 from mcp_cxr.chat.pages._app import _model_line
 from mcp_cxr.chat.pages._safe_markdown import escape_markdown, without_images
 

@@ -17,7 +17,7 @@ from mcp_cxr.chat.backend._mcp_client import Connection, EventLoopThread
 from mcp_cxr.chat.backend._pull_job import PullJob
 from mcp_cxr.chat.backend._uploads import Uploads
 from mcp_cxr.chat.backend._viewer_queries import ViewerQueries
-from mcp_cxr.chat.model import ChatModel, create_model
+from mcp_cxr.chat.language_models import ChatModel, create_model
 from mcp_cxr.errors import CxrError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from mcp import MCPError
 
 from mcp_cxr.chat.backend._backend import text_of
-from mcp_cxr.chat.model import ChatModel, LimitReached, ToolCall, ToolImage, ToolResult, Turn
+from mcp_cxr.chat.language_models import ChatModel, LimitReached, ToolCall, ToolImage, ToolResult, Turn
 
 if TYPE_CHECKING:
     from mcp import Client

@@ -16,7 +16,7 @@ from mcp_cxr.loopback import remote_name
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from mcp_cxr.chat.model import ChatModel
+    from mcp_cxr.chat.language_models import ChatModel
 
 _STYLES = Path(__file__).parent / "page.css"
 

@@ -17,7 +17,7 @@ from mcp_cxr.records import SearchResult, counted
 
 if TYPE_CHECKING:
     from mcp_cxr.chat.backend import Backend, PendingConsent
-    from mcp_cxr.chat.model import ToolResult, Turn
+    from mcp_cxr.chat.language_models import ToolResult, Turn
     from mcp_cxr.chat.pages._tab_state import Tab
 
 _REDRAW_S = 0.25

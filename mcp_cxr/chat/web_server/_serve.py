@@ -15,7 +15,7 @@ import anyio
 import uvicorn
 
 from mcp_cxr.chat.backend import opened_backend
-from mcp_cxr.chat.model import create_model
+from mcp_cxr.chat.language_models import create_model
 from mcp_cxr.chat.web_server._private_folder import private_folder
 from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 from mcp_cxr.chat.web_server._web_app import web_app

@@ -1,4 +1,4 @@
-"""Negation: how many of the first results of "no X" have X."""
+"""Measures negation: how many of the first results of "no X" have X."""
 
 from __future__ import annotations
 

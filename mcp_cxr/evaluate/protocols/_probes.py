@@ -1,4 +1,4 @@
-"""Finding scores: probes learned from the archive's own labels, beside the prompts and the reports, on the same images.
+"""Compares finding scores, learned from the archive's own labels, with prompts and reports on the same images.
 
 The area under the curve is measured again within one view, and with and without devices: a probe that has learned that
 sick patients are examined lying down, with tubes, is good over all images and poor within each of these groups

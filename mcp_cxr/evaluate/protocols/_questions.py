@@ -1,4 +1,4 @@
-"""Questions with side and size, such as "small left pleural effusion", for what the truth has them of."""
+"""Measures queries with side and size, such as "small left pleural effusion", by codes that have them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The rankings of the search: by vector, by words, both fused, and both with labels."""
+"""Measures each ranking of the search: by vector, by words, both fused, and both with labels."""
 
 from __future__ import annotations
 

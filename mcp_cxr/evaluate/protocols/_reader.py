@@ -1,4 +1,4 @@
-"""The reader of reports against codes that people gave: no search, no vectors and no embedder."""
+"""Compares what the report reader reads with codes that people gave; needs no search, vectors or embedder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares labels with what probes see in the images, each probe one that saw nothing of the patient."""
+"""Compares labels with finding scores, each of a probe that saw no image of the patient."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares the view positions of headers and tables with what probes see in the images."""
+"""Compares the view positions of headers and tables with those that probes predict from the images."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what a result page needs besides the ranking in one statement: each is a round trip.
+"""Reads what a result page needs besides the ranking in one statement, since each takes a round trip.
 
 No public program is known to join derived tables in IRIS as that statement does. A server that refuses it is asked the
 same in several plain statements.

@@ -1,6 +1,6 @@
-"""Language models that the user talks with: services that speak Chat Completions or Anthropic's Messages."""
+"""Clients of language models that the user talks with: of services that speak Chat Completions or Anthropic's Messages."""
 
-from mcp_cxr.chat.model._language_model import (
+from mcp_cxr.chat.language_models._language_model import (
     AnthropicModel,
     ChatModel,
     LimitReached,

@@ -1,4 +1,4 @@
-"""Clients of language models that the user talks with: of services that speak Chat Completions or Anthropic's Messages."""
+"""Clients of language models: of services that speak Chat Completions or Anthropic's Messages."""
 
 from mcp_cxr.chat.language_models._language_model import (
     AnthropicModel,

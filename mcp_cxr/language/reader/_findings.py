@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-Said: TypeAlias = "tuple[Predicate, frozenset[int]]"
-"""What is said of a structure, and the tokens that say it."""
+FoundPredicate: TypeAlias = "tuple[Predicate, frozenset[int]]"
+"""A predicate that is stated of a structure, and its tokens."""
 _REACH = 7  # tokens between a structure and what is said of it
 _BEFORE = 8  # tokens before a structure in which what is said of it may begin
 _BETWEEN = 3  # of these tokens that say something
@@ -68,7 +68,7 @@ def _said_findings(sentence: Sentence, at: int, structure: Structure) -> Iterato
                 yield FindingInSentence(at, said.finding, said.status, tokens)
 
 
-def _foremost(all_said: tuple[Said, ...]) -> tuple[Said, ...]:
+def _foremost(all_said: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
     """Return what a query asks for: of a finding and what it suggests, the finding."""
     return next(((said,) for said in all_said if said[0].status == "present"), all_said)
 
@@ -89,12 +89,12 @@ def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[tuple[int,
             yield at, span.entry
 
 
-def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
+def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     """Return what a clause says of the structure at a span, after it or else before it, and by which tokens."""
     return _said_after(sentence, at, structure) or _said_before(sentence, at, structure)
 
 
-def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
+def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     phrases = predicates(structure.name)
     said: dict[Predicate, frozenset[int]] = {}
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
@@ -122,7 +122,7 @@ def _denied(said: Iterable[Predicate]) -> Iterator[Predicate]:
     return (replace(one, status="absent") for one in said if one.status == "present")
 
 
-def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[Said, ...]:
+def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):

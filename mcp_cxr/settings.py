@@ -383,7 +383,7 @@ def _password_with_marks(settings: Settings) -> list[str]:
     password = settings.iris_password.get_secret_value() if settings.iris_password else ""
     if password == strip_pasted(password):
         return []
-    return ["IRIS_PASSWORD begins or ends with a blank or a quote; if it was pasted so, remove it."]
+    return ["IRIS_PASSWORD begins or ends with a blank or a quote; remove it unless the password has it."]
 
 
 def _unencrypted_connection(settings: Settings) -> list[str]:

@@ -20,9 +20,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-import numpy as np
-import onnx
-import torch
+try:
+    import numpy as np
+    import onnx
+    import torch
+except ImportError as exc:
+    sys.exit(f"Error: The package {exc.name} is missing: pip install torch transformers onnx sentencepiece protobuf")
 
 OPSET = 17
 EXTERNAL_FROM_BYTES = 50 << 20

@@ -46,7 +46,7 @@ class AllowedRoots:
                 f"{shown!r} is outside the roots of this archive. To allow it, add its folder to MCP_CXR_ROOTS."
             )
         if not _exists(real):
-            raise PathRefused(f"{shown!r} does not exist.")
+            raise PathRefused(f"{shown!r} does not exist; check the path.")
         return real
 
 

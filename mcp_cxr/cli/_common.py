@@ -47,7 +47,7 @@ allow_demo_encoder = click.option(
     is_flag=True,
     expose_value=False,
     callback=_remember,
-    help="Allow the demonstration encoder, which is blind to real radiographs, outside the demo's archive.",
+    help="Allow the demonstration encoder, which recognizes nothing in real radiographs, outside the demo's archive.",
 )
 """An option of commands that embed; `opened_archive` heeds it."""
 

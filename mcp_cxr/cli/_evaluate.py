@@ -94,7 +94,7 @@ def evaluate(
 ) -> int:
     """Measure how good the search is. Uses the archive, or the images (with --reader, the reports) of the folder PATH.
 
-    Codes: a CSV with the columns study_id, finding, value and, optionally, side and size.
+    --truth and --reader read codes from a CSV file: columns study_id, finding, value and, optionally, side and size.
 
     \b
     Protocols (docs/evaluate.md explains them):

@@ -21,8 +21,8 @@ _OPTIONS = (
         multiple=True,
         help="A label that is absent, or not mentioned, in a labeled study; may be repeated.",
     ),
-    click.option("--from", "date_from", metavar="DATE", help="Earliest study date."),
-    click.option("--to", "date_to", metavar="DATE", help="Latest study date."),
+    click.option("--from", "date_from", metavar="DATE", help="Earliest study date, YYYY-MM-DD."),
+    click.option("--to", "date_to", metavar="DATE", help="Latest study date, YYYY-MM-DD."),
     click.option("--sex", help="F or M; leaves out studies without a recorded sex."),
     click.option(
         "--age-from",

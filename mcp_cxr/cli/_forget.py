@@ -47,5 +47,5 @@ def _question(found: ForgetPreview) -> str:
         " and rows of the same patient, study or image that another program wrote" if found.external_in_archive else ""
     )
     kept = "vectors, reports, labels, finding scores and entries of the data check"
-    cohorts = f" Cohorts lose them, too: {', '.join(found.cohorts)}." if found.cohorts else ""
+    cohorts = f" They are also removed from these cohorts: {', '.join(found.cohorts)}." if found.cohorts else ""
     return f"This removes {found.images} images of {found.studies} studies{others}, with {kept}.{cohorts}"

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _LINE_EVERY_S = 5.0
 _BAR_EVERY_S = 0.2
-_HINTS = {"implausible pixels": " (noise, or nearly one gray; look at the files, then --any-pixels lets them in)"}
+_HINTS = {"implausible pixels": " (noise, or nearly one gray; look at the files, then add --any-pixels to accept them)"}
 _STAGES = {
     "walk": "listing",
     "known": "header check",
@@ -82,7 +82,9 @@ def _shard(_context: click.Context, _parameter: click.Parameter, value: str | No
     help="Additional folder, or file, with companion tables or reports; PATH and its parent are always searched; "
     "may be repeated.",
 )
-@click.option("--layout", metavar="NAME", help="Use this layout instead of those that are recognized; see `layout`.")
+@click.option(
+    "--layout", metavar="NAME", help="Use this layout instead of those that are recognized; see `mcp-cxr layout`."
+)
 @click.option("--retry-failed", is_flag=True, help="Try files again that were refused before.")
 @click.option(
     "--any-body-part", is_flag=True, help="Accept images whose header names another body part than the chest."

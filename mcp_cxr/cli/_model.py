@@ -19,7 +19,7 @@ _FOLDER = click.Path(path_type=Path)
 _EXISTING_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
-@click.group(short_help="Try or shrink the encoder of a model folder.")
+@click.group(short_help="Check or quantize the encoder of a model folder.")
 def model() -> None:
     """Try a model folder before it is set as MCP_CXR_MODEL_DIR, or write a smaller copy of it."""
 
@@ -47,7 +47,7 @@ def check(folder: Path, *, as_json: bool) -> int:
 def quantize(folder: Path, target: Path, *, as_json: bool) -> int:
     """Write the encoder in FOLDER to TARGET with int8 weights.
 
-    Prints how much its vectors change: on images of the archive, or on drawings if it has none. One archive cannot
+    Prints how much its vectors change: on images of the archive, or on drawings if it has none. An archive cannot
     hold vectors of both.
     """
     note("Quantizing; this takes a minute or two...")
@@ -60,7 +60,7 @@ def quantize(folder: Path, target: Path, *, as_json: bool) -> int:
 def _check_lines(found: EncoderCheck) -> Iterator[str]:
     yield f"Model folder  {found.folder} ({found.layout} layout), encoder {found.encoder}"
     if found.is_demo_encoder:
-        yield "              the demonstration encoder: trained on drawings, blind to real radiographs"
+        yield "              the demonstration encoder: trained on drawings; it recognizes nothing in real radiographs"
     yield from (f"  {what:<12}{name}" for what, name in found.files.items())
     yield f"Images        {found.images}"
     yield f"Texts         {found.texts}"
@@ -80,7 +80,7 @@ def _check_lines(found: EncoderCheck) -> Iterator[str]:
 
 
 def _quantize_lines(found: QuantizedEncoder) -> Iterator[str]:
-    kind = "drawings, for want of images in the archive" if found.are_drawings else "images of the archive"
+    kind = "drawings, because the archive has no images" if found.are_drawings else "images of the archive"
     yield f"Written to    {found.folder}: {found.megabytes:,} MB instead of {found.megabytes_before:,}"
     yield f"Compared on   {found.images} {kind}"
     yield f"Cosine        images {found.image_cosine:.5f} or more, {found.image_cosine_mean:.5f} on average"

@@ -32,7 +32,8 @@ def probe() -> None:
 def fit(*, as_json: bool) -> None:
     """Learn a probe for each label, and score all images.
 
-    A label needs 50 images of 20 patients with it, and as many without. Probes and scores replace earlier ones.
+    A label needs at least 50 images, of 20 patients, that have it, and as many that do not. Probes and scores
+    replace earlier ones.
     """
     note("Reading the archive and learning its labels ...")
     _show(with_archive(lambda archive: archive.fit_probes()), as_json=as_json)

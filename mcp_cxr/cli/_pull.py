@@ -55,8 +55,8 @@ _DAY = _Day()
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--since", type=_DAY, help="Only studies of this day or later.")
-@click.option("--until", type=_DAY, help="Only studies of this day or earlier.")
+@click.option("--since", type=_DAY, help="Only studies of this day or later, YYYY-MM-DD.")
+@click.option("--until", type=_DAY, help="Only studies of this day or earlier, YYYY-MM-DD.")
 @click.option(
     "--modality",
     default="DX,CR",
@@ -84,8 +84,8 @@ _DAY = _Day()
 @click.option(
     "--reports-as-they-are",
     is_flag=True,
-    help="Allow models to be given reports from the PACS, if MCP_CXR_SHARE has reports. Identifiers in them are masked;"
-    " they are not de-identified. The permission is kept.",
+    help="Allow models to be given reports from the PACS, if MCP_CXR_SHARE has reports. Identifiers in them are masked,"
+    " but the reports are not de-identified. Later pulls keep this permission.",
 )
 @click.option(
     "--remove-gone", is_flag=True, help="Remove studies that are no longer in the PACS; asks you to type yes."
@@ -208,7 +208,7 @@ def _lines(summary: PullSummary, *, dry_run: bool, total: int) -> Iterator[str]:
     yield from _by_reason("Fetched but refused", summary.refused)
     yield from _by_reason("Could not be fetched; the next pull tries again", summary.failed)
     if summary.missing:
-        yield f"  Missing from the PACS, looked for again after a day: {summary.missing} studies"
+        yield f"  Missing from the PACS: {summary.missing} studies (checked again after a day)"
     if summary.gone:
         yield f"  No longer in the PACS, still in the archive: {summary.gone} studies (--remove-gone removes them)"
     if summary.limit_reached:

@@ -70,7 +70,8 @@ if TYPE_CHECKING:
     "scores",
     multiple=True,
     metavar='"LABEL>0.8"',
-    help="Only images with this finding score, from `probe fit`; orders a search without words; may be repeated.",
+    help="Only images whose finding score (see `probe fit`) fulfills this; orders a search without words; may be "
+    "repeated.",
 )
 @click.option("--all", "all_pages", is_flag=True, help="Return every result that matches, not only one page.")
 @as_tool_json

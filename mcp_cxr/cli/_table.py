@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 _SAMPLES = 5
 
 
-@click.group(short_help="Create, check, copy or remove the storage.")
+@click.group(short_help="Create, check, copy or remove the archive's table.")
 def table() -> None:
-    """Create, check, copy or remove the archive's storage, and count what it holds."""
+    """Create, check, copy or remove the archive's table of images, and count what it holds."""
 
 
 @table.command()
@@ -145,7 +145,7 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
     ]
 
 
-@table.command(short_help="Check every image's vector, file and folder.")
+@table.command(short_help="Check the vector and the file of every image.")
 @click.option(
     "--repair",
     is_flag=True,
@@ -154,7 +154,7 @@ def _lines(overview: Overview, samples: list[RankedImage]) -> list[str]:
 @as_json
 @allow_demo_encoder
 def verify(*, repair: bool, as_json: bool) -> int:
-    """Check that every image has a valid vector and an unchanged file, and that its folder exists.
+    """Check that every image has a valid vector and an unchanged file.
 
     Exits with 1 if there are problems.
     """
@@ -172,10 +172,10 @@ def verify(*, repair: bool, as_json: bool) -> int:
     return FAILED if any(found.problems.values()) else DONE
 
 
-@table.command(short_help="List the files that were left out, with the reason.")
+@table.command(short_help="List the files that were refused, with the reason.")
 @as_json
 def refused(*, as_json: bool) -> None:
-    """List the files that were read and are not in the archive, each with its reason."""
+    """List the files that ingests read and refused, each with the reason."""
     found = with_archive(lambda archive: archive.files_left_out())
     as_table = [{"path": one.path, "reason": one.reason} for one in found]
     others = sum(one.image_id is not None for one in found)

@@ -39,7 +39,7 @@ def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) ->
 
 def _lines(shown: PatientTimeline) -> Iterator[str]:
     """Yield a table of the studies, and for each finding its status in each of them by number."""
-    rows = [("", "date", "days", "views", "likeness", "study", "image", ""), *map(_row, range(1, 200), shown.studies)]
+    rows = [("", "date", "days", "views", "cosine", "study", "image", ""), *map(_row, range(1, 200), shown.studies)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     yield from ("  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     if shown.findings:

@@ -50,8 +50,8 @@ _SKETCH_NOTE = (
     "With mcp-cxr[local] installed, this demo also finds findings by pixels, without a report."
 )
 _ENCODER_NOTE = (
-    "The encoder behind this was trained by the project on drawings like these: to real radiographs it is blind.\n"
-    "For those, choose a model folder or a service: docs/models.md."
+    "The encoder behind this was trained by the project on drawings like these. It recognizes nothing in real "
+    "radiographs.\nFor those, choose a model folder or a service: docs/models.md."
 )
 
 

@@ -183,7 +183,7 @@ async def _on_search(
     if not names:
         return []
     if not context.judged().any():
-        return [skipped_result(name, "The truth has no value for any study; see --truth.") for name in names]
+        return [skipped_result(name, "No study has a true label; see --truth.") for name in names]
     on_progress("Copying studies, without labels, into a temporary archive ...")
     async with held_out_copy(context, labels=False) as copy:
         labels = context.labels(copy.studies)

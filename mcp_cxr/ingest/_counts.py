@@ -190,5 +190,5 @@ class IngestCounts:
 
 def _warnings(study_facts: Mapping[StudyFact, int]) -> Iterator[str]:
     if study_facts and not study_facts["report"]:
-        labels = "labels and header fields only" if study_facts["labels"] else "nothing here but header fields"
-        yield f"No study has a report: words will find {labels}."
+        labels = "labels and header fields" if study_facts["labels"] else "header fields"
+        yield f"No study has a report: a search by words finds only {labels}."

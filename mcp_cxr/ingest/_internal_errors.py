@@ -52,11 +52,11 @@ class InternalErrors:
             return Failure.from_error(file, error)
         raise_if_of_the_run(error)
         kind, trace = _kind_and_trace(error)
-        _log.error("internal error (%s) at %s; nothing was recorded of it:\n%s", kind, file.path, trace)
+        _log.error("internal error (%s) at %s; nothing was recorded about it:\n%s", kind, file.path, trace)
         self._in_a_row[stage] += 1
         if self.are_too_many:
             self.stop_signal.stop(
-                f"Internal error ({kind}) at {MOST_IN_A_ROW} files in a row; nothing was recorded of them. Please"
+                f"Internal error ({kind}) at {MOST_IN_A_ROW} files in a row; nothing was recorded about them. Please"
                 " report it with the traceback above.",
                 keep_counting=True,
             )

@@ -53,7 +53,7 @@ def preview_layout(plan: IngestPlan) -> dict[str, Any]:
 
 
 def _closed_line(closed: list[str]) -> str:
-    return f"Folders that cannot be listed: {len(closed)}, {closed[0]} among them. Let yourself read them."
+    return f"Folders that cannot be listed: {len(closed)}, {closed[0]} among them. Change their permissions."
 
 
 def _given(facts: FileFacts) -> dict[str, int]:

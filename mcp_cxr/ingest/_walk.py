@@ -131,7 +131,7 @@ def _files(
 def _listed_or_refused(folder: str) -> list[os.DirEntry[str]]:
     entries = _listed(folder)
     if entries is None:
-        raise PathRefused(f"The folder {folder} cannot be listed. Let yourself read it, or name another folder.")
+        raise PathRefused(f"The folder {folder} cannot be listed. Change its permissions, or name another folder.")
     return entries
 
 

@@ -114,11 +114,11 @@ def _add_unused(found: FolderContents, files: Sequence[Path], tables: Sequence[P
     if unknown:
         more = f" and {len(unknown) - _MOST_NAMED} more" if len(unknown) > _MOST_NAMED else ""
         found.warnings.append(
-            f"Not used, as no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}. To use one, name it"
-            " images.csv and its columns as in docs/layouts.md."
+            f"Not used, because no layout has their columns: {', '.join(unknown[:_MOST_NAMED])}{more}. To use one, "
+            "name it images.csv and its columns as in docs/layouts.md."
         )
     if sheets:
-        found.warnings.append(f"Not used: tables of other forms ({sheets}). Save them as CSV.")
+        found.warnings.append(f"Not used: tables in other formats ({sheets}). Save them as CSV.")
     if written:
         found.warnings.append(f"Not used: documents ({written}). Save reports as text files (.txt).")
     if packed:
@@ -157,7 +157,7 @@ def _add(found: FolderContents, path: Path, header: list[str], adapters: Sequenc
         if form.is_one_of_several or all(one.form is not form for one in others):
             others.append(FoundTable(path, form))
             found.warnings += [
-                f"{path.name} lacks the column {name}{of_data_set}; what it says is not known."
+                f"{path.name} lacks the column {name}{of_data_set}; the facts of this column are unknown."
                 for name in form.expected
                 if name not in columns
             ]

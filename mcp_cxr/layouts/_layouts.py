@@ -200,6 +200,6 @@ def read_layouts(folders: Sequence[Path], *, only: str | None = None) -> Layouts
 def _left_out(reading: TableReading) -> Iterator[str]:
     name = reading.path.name
     if reading.table.short_rows:
-        yield f"{name}: rows left out, as they have fewer cells than the header: {reading.table.short_rows}."
+        yield f"{name}: rows left out, because they have fewer cells than the header: {reading.table.short_rows}."
     if reading.bad_labels:
-        yield f"{name}: values of labels left out, as they are not 1, 0, -1 or empty: {reading.bad_labels}."
+        yield f"{name}: values of labels left out, because they are not 1, 0, -1 or empty: {reading.bad_labels}."

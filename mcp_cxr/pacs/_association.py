@@ -158,7 +158,9 @@ class Association:
                     break
                 answers.append(_readable(answer))
                 if len(answers) > _ANSWERS_AT_MOST:
-                    raise PacsError("The PACS finds too many things at once; name fewer days.")
+                    raise PacsError(
+                        "The PACS finds too many studies or images at once; narrow the dates with --since and --until."
+                    )
         return answers
 
     def get(self, query: Dataset, sop_instance_uid: str) -> bytes:
@@ -282,13 +284,15 @@ class Association:
         if code == _SUCCESS:
             return
         if code is None and self._bounds.is_exceeded:
-            raise PacsError("The PACS sends too much.")
+            raise PacsError("The PACS sends more than the limit; narrow the dates with --since and --until.")
         if code is None:
             raise PacsUnavailable("The PACS did not answer in time, or ended the connection.")
         if code == _NOT_AUTHORIZED or code in _NOT_SUPPORTED:
             raise PacsRefused(f"The PACS refuses a {what} by {self._calling} (status 0x{code:04X}).")
         if code in _OUT_OF_RESOURCES:
-            raise PacsError(f"The PACS cannot do a {what} of this size (status 0x{code:04X}); name fewer days.")
+            raise PacsError(
+                f"The PACS cannot do a {what} of this size (status 0x{code:04X}); narrow --since and --until."
+            )
         raise PacsError(f"The PACS fails at a {what} (status 0x{code:04X}).")
 
 

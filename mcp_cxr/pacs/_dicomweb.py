@@ -226,7 +226,9 @@ def _check(reply: HttpReply | StreamedReply) -> None:
             f"The PACS refuses the login (status {status}). Check MCP_CXR_PACS_USER and its password or token."
         )
     if status == _NOT_FOUND:
-        raise PacsNotFound("The PACS has no such thing (status 404); check that the URL ends in its DICOMweb path.")
+        raise PacsNotFound(
+            "The PACS finds nothing at this URL (status 404); check that it ends in the PACS's DICOMweb path."
+        )
     if status in _REDIRECTS:
         raise PacsRefused(f"The PACS redirects elsewhere (status {status}), which is not followed; name the final URL.")
     if status in _OVERLOADED or status in _FAULTS:
@@ -243,7 +245,7 @@ def _translated() -> Generator[None]:
         raise PacsRefused("The PACS is on another machine and not reached by https; nothing was sent.") from None
     except UntrustedCertificate:
         raise PacsRefused(
-            "The certificate of the PACS is not trusted. Set MCP_CXR_PACS_CA_FILE to that of its authority."
+            "The certificate of the PACS is not trusted. Set MCP_CXR_PACS_CA_FILE to its authority's certificate."
         ) from None
     except Unreachable as exc:
         raise PacsUnavailable(f"The PACS cannot be reached: {exc}. Check its URL, and that it runs.") from None

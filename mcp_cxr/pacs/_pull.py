@@ -264,7 +264,7 @@ class Pull:
         count(self.summary.failed, reason)
         self._failures_in_a_row += 1
         if self._failures_in_a_row >= _FAILURES_IN_A_ROW:
-            self.stop(f"{reason} That was so {_FAILURES_IN_A_ROW} times in a row; pull again later.")
+            self.stop(f"{reason} This happened {_FAILURES_IN_A_ROW} times in a row; pull again later.")
 
     async def _store_all(self, source: Source[_FetchedStudy]) -> None:
         """Hand studies to the archive, many files at a time, or what there is if no more come for a while."""

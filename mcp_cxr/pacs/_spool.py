@@ -193,7 +193,7 @@ class Spool:
         descriptor = try_lock(self.root)
         if descriptor is None:
             if os.name != "nt":
-                raise ConfigError("Another pull into this archive is running; wait for its end.")
+                raise ConfigError("Another pull into this archive is running; wait until it has finished.")
             yield  # Windows has no such locks
             return
         try:

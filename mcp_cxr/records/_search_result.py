@@ -148,7 +148,7 @@ class SearchResult(BaseModel):
         return understood is not None and bool(understood.without) and not (understood.findings or understood.words)
 
     def matches_text(self, group: str = "study") -> str | None:
-        """Return how many match, for people: `162 studies match; 310 match in part; the rest is ranked by likeness`.
+        """Return how many match, for people: `162 studies match; 310 match in part; the rest is ranked by similarity`.
 
         Args:
             group: What is counted; `GroupBy` of the search.
@@ -172,8 +172,8 @@ class SearchResult(BaseModel):
         if self.search_mode == "keyword":
             return "the others match only single words or the report's indication"
         if self._is_mixed:
-            return "the list is ordered by likeness, so matches may come later"
-        return "the rest is ranked by likeness"
+            return "the list is ordered by similarity, so matches may come later"
+        return "the rest is ranked by similarity"
 
     def rest_heading(self) -> tuple[int, str] | None:
         """Return the rank of the first hit after the matches, and a line that sets it and those after it apart.
@@ -188,7 +188,7 @@ class SearchResult(BaseModel):
             return first.rank, "Not mentioned, or no report or label"
         if self.search_mode == "keyword":
             return first.rank, "Only single words or the report's indication match"
-        return first.rank, "Ranked by likeness: no report or label matches"
+        return first.rank, "Ranked by similarity: no report or label matches"
 
     @property
     def has_ended(self) -> bool:

@@ -26,7 +26,9 @@ _CHANCE_PERCENTILE = 95.0
 _MANY_READ_SLOWLY = 20_000
 """Vectors that take a tenth of a second longer."""
 
-_LIKENESS_ALONE = "No {searched} matches; the images are ranked by likeness alone, which always puts something first."
+_SIMILARITY_ALONE = (
+    "No {searched} matches. The images are ranked by similarity alone; even the first may be unrelated to the query."
+)
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
     "full": "tags of the study's other images",
@@ -189,9 +191,9 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
     counted = (
         dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
     )
-    if not counted.get("stated", 1) and search.vectors.query is not None:
+    if not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
         searched = "finding or public label" if search.findings_only else "report, label or tag"
-        found.append(_LIKENESS_ALONE.format(searched=searched))
+        found.append(_SIMILARITY_ALONE.format(searched=searched))
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
     if counted.get("patient unknown"):
@@ -202,7 +204,7 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
         label = "the label" if len(search.where.labels_absent) == 1 else "a label"
         found.append(
             f"{counted['labels blank']} of the {search.facts.total} results have no value for {label} that must be"
-            " absent; it is not known to be absent there."
+            " absent, so the finding may be present there."
         )
     return found
 
@@ -218,8 +220,8 @@ def _slow_warnings(search: IntermediateResults) -> list[str]:
     if search.facts.read_slowly < _MANY_READ_SLOWLY:
         return []
     warning = (
-        f"{search.facts.read_slowly} vectors were read one by one, because the copy for fast search is being made,"
-        " a part with each search: the next ones are faster."
+        f"{search.facts.read_slowly} vectors were read one by one: the int8 copy for fast search is not complete."
+        " Each search adds to it, so the next ones are faster."
     )
     return [warning]
 

@@ -41,7 +41,7 @@ _PUBLISHED_TABLES = re.compile(
 )
 _NOTES_WITHOUT_NAMES = re.compile(
     r"\d+ (images have the SOPInstanceUID |files have a placeholder as PatientID |of \d+ studies have one PatientID)"
-    r"|Nothing can be added: |Text files that were not used: |Not used: (spreadsheets|documents) "
+    r"|Nothing can be added: |Text files that were not used: |Not used: (tables in other formats|documents) "
     r"|Not opened: packed files ",
     re.ASCII,
 )

@@ -252,5 +252,5 @@ async def test_hits_after_the_matches_are_set_apart(show: Show, client: Client):
         result = {"method": "ui/notifications/tool-result", "params": {"content": [], "structuredContent": page}}
         await shown.page.evaluate("(result) => hosting.send(result)", result)
         await shown.find("li.rest + .card[data-rank='4']").wait_for()
-        assert await shown.find(".rest").all_inner_texts() == ["Ranked by likeness: no report or label matches"]
-        assert "the rest is ranked by likeness" in await shown.find("h1").inner_text()
+        assert await shown.find(".rest").all_inner_texts() == ["Ranked by similarity: no report or label matches"]
+        assert "the rest is ranked by similarity" in await shown.find("h1").inner_text()

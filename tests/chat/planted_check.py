@@ -30,7 +30,7 @@ def keep_check(archive: Ingested) -> DataCheck:
         (first.image_id, second.image_id),
         (first.study_id, second.study_id),
         (first.subject_id, second.subject_id),
-        "Two patients have nearly the same image: one of them is perhaps another patient's.",
+        "Two patients have nearly the same image: one may be stored under the wrong patient.",
         2.99,
     )
     check = DataCheck(

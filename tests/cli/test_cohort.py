@@ -68,7 +68,7 @@ def test_forget_names_the_cohorts_that_lose_images(on_new: Command, image_dir: P
     on_new("cohort", "make", "all")
     subject = on_new("search", "--view", "PA", "--limit", "1", "--json").json["images"][0]["subject_id"]
     done = at_a_terminal(["forget", "--subject", subject], "yes", environment(tmp_path / "data"))
-    assert "Cohorts lose them, too: all." in done.stderr
+    assert "They are also removed from these cohorts: all." in done.stderr
     assert "forgotten: 1 images were removed" in on_new("cohort", "show", "all").out
     assert on_new("cohort", "verify", "all").code == 0
 

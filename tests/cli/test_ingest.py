@@ -37,7 +37,7 @@ def test_ingest_prints_the_lines_of_the_manual(on_new: Command, image_dir: Path)
   Successfully added: {SMALL}
   Errors: 0
   Studies: {SMALL}, of these with report 0, labels 0, view {SMALL}, date 0, split 0
-  Warning: No study has a report: words will find nothing here but header fields\.
+  Warning: No study has a report: a search by words finds only header fields\.
   Slowest stage: [\w ]+ \(files per second in each stage: {", ".join(rf"{stage} {RATE}" for stage in STAGE_NAMES)}\)
 Total images in database: {SMALL}
 """,

@@ -141,12 +141,12 @@ def demo_encoder(model: Path) -> Path:
 def test_the_demonstration_encoder_needs_its_option(local: Command, images: Path, monkeypatch: pytest.MonkeyPatch):
     done = local("ingest", str(images))
     assert done.code == 1
-    assert "trained on drawings and blind to real radiographs" in done.err
+    assert "trained on drawings; it recognizes nothing in real radiographs" in done.err
     monkeypatch.setenv("MCP_CXR_ALLOW_DEMO_ENCODER", "1")
     assert local("ingest", str(images)).code == 2  # no variable allows it
     monkeypatch.delenv("MCP_CXR_ALLOW_DEMO_ENCODER")
     assert local("ingest", str(images), "--allow-demo-encoder").code == 0
-    assert "blind" in local("search", "effusion", "--json").json["fallback_reason"]
+    assert "recognizes nothing" in local("search", "effusion", "--json").json["fallback_reason"]
     assert local("search", "left effusion", "--allow-demo-encoder", "--json").json["fallback_reason"] is None
 
 

@@ -45,7 +45,7 @@ def test_png_writes_the_image(on_demo: Command, demo: Ingested, tmp_path: Path):
 def test_an_unwritable_png_path_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
     done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "image.png")
     assert done.code == 2
-    assert "No such file or directory" in done.error
+    assert "there is no folder" in done.error
 
 
 def test_an_unknown_image_exits_with_1(on_demo: Command):

@@ -49,7 +49,7 @@ def assert_pixels_find(out: str) -> None:
     for question in ("pacemaker", "left pleural effusion", "enlarged heart"):
         best = compared.split(f"\n{question}\n")[1].splitlines()[1]
         assert re.fullmatch(r" +1  (s\d{8} +[A-Z]+ +drawn *){2}", best)
-    assert "to real radiographs it is blind" in out
+    assert "It recognizes nothing in real radiographs" in out
 
 
 def test_without_the_extra_it_says_in_one_line_what_that_adds(

@@ -96,6 +96,4 @@ async def test_label_names_of_one_s_own_table_have_bounds(tmp_path: Path) -> Non
     labels = "|".join([f"label {number}" for number in range(1500)] + ["x" * 500])
     (images / "images.csv").write_text(f"path,labels\n1.png,{labels}\n")
     summary = await ingested(tmp_path / "data", images)
-    assert summary.notes == [
-        "images.csv: labels left out, as they are longer than 100 characters or more than 1000: 501."
-    ]
+    assert summary.notes == ["images.csv: labels left out, over 100 characters long or beyond the first 1000: 501."]

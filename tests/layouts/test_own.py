@@ -18,7 +18,7 @@ FACTS = """
         (SELECT group_concat(label || value) FROM labels WHERE study = number)
     FROM images JOIN studies USING (study_id) ORDER BY image_path"""
 _NO_COLUMNS = (
-    "Not used, as no layout has their columns: patients.csv. To use one, name it images.csv and its columns as in"
+    "Not used, because no layout has their columns: patients.csv. To use one, name it images.csv and its columns as in"
     " docs/layouts.md."
 )
 HEADER = "path,patient,study,view,date,split,labels,report"
@@ -99,7 +99,9 @@ async def test_a_report_file_is_read_and_only_below_the_folder(data: Path, image
     (image_dir / "images.csv").write_text("\n".join(lines))
     summary = await ingested(data, image_dir)
     assert [row[4] for row in rows(data, FACTS)] == ["Mild edema.", None]
-    assert summary.notes == ["images.csv: rows left out, as their paths lead out of the folder that is ingested: 3."]
+    assert summary.notes == [
+        "images.csv: rows left out, because their paths lead out of the folder that is ingested: 3."
+    ]
 
 
 async def test_a_table_that_arrives_later_moves_images_to_their_patients(data: Path, image_dir: Path) -> None:
@@ -124,7 +126,7 @@ async def test_what_cannot_be_read_is_counted(data: Path, image_dir: Path) -> No
     )
     summary = await ingested(data, image_dir)
     assert summary.notes == [
-        "images.csv: values of labels left out, as they are not 1, 0, -1 or empty: 1.",
+        "images.csv: values of labels left out, because they are not 1, 0, -1 or empty: 1.",
         "images.csv: dates that were not read: 1; write them as 2024-01-31.",
         "images.csv: values of sex that were not read: 1; write F or M.",
         "images.csv: ages that were not read: 1; write them in years, as 63.",
@@ -176,7 +178,7 @@ async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_report
     summary = await ingested(data, image_dir)
     assert summary.notes == [
         _NO_COLUMNS,
-        "Not used: tables of other forms (.json: 1, .xlsx: 1). Save them as CSV.",
+        "Not used: tables in other formats (.json: 1, .xlsx: 1). Save them as CSV.",
         "Not used: documents (.pdf: 1). Save reports as text files (.txt).",
         "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
     ]
@@ -214,11 +216,11 @@ async def test_texts_that_belong_to_no_image_are_counted_as_unused(data: Path, i
 
 async def test_a_folder_without_a_report_says_what_words_will_find(data: Path, image_dir: Path) -> None:
     plain(image_dir / "a.png", 1)
-    nothing = "No study has a report: words will find nothing here but header fields."
+    nothing = "No study has a report: a search by words finds only header fields."
     assert (await ingested(data, image_dir)).warnings == [nothing]
     (image_dir / "images.csv").write_text("path,labels\na.png,Edema\n")
     summary = await ingested(data, image_dir)
-    assert summary.warnings == ["No study has a report: words will find labels and header fields only."]
+    assert summary.warnings == ["No study has a report: a search by words finds only labels and header fields."]
 
 
 async def test_a_folder_of_packed_files_alone_says_to_unpack_them(data: Path, image_dir: Path) -> None:

@@ -156,7 +156,7 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "162 studies match; 310 match in part; the rest is ranked by likeness"),
+        ({}, "162 studies match; 310 match in part; the rest is ranked by similarity"),
         ({"total_results": 472}, "162 studies match; 310 match in part"),
         (
             {"search_mode": "keyword"},
@@ -176,12 +176,12 @@ def test_the_matched_number_is_said_to_people(changes: dict[str, Any], text: str
 
 def test_hits_after_the_matches_are_set_apart():
     ranked = [hit(rank).model_copy(update={"matched": how}) for rank, how in enumerate(("full", "part", "no"), start=1)]
-    assert result(ranked).rest_heading() == (3, "Ranked by likeness: no report or label matches")
+    assert result(ranked).rest_heading() == (3, "Ranked by similarity: no report or label matches")
     assert result(ranked[:2]).rest_heading() is None
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (
-        "162 patients match; 310 match in part; the list is ordered by likeness, so matches may come later"
+        "162 patients match; 310 match in part; the list is ordered by similarity, so matches may come later"
     )
 
 

@@ -99,7 +99,11 @@ class CommandJob:
         finally:
             await _end(process)
         if not printed:
-            raise CxrError((told or f"`mcp-cxr {self._command}` ended without a word.").removeprefix("Error: "))
+            raise CxrError(
+                (
+                    told or f"`mcp-cxr {self._command}` ended without a message; see the terminal of `mcp-cxr chat`."
+                ).removeprefix("Error: ")
+            )
         return json.loads(printed) if prints_json else {}
 
     async def _follow(self, lines: asyncio.StreamReader | None) -> str:

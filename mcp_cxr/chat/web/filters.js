@@ -39,7 +39,7 @@ export function filterForm(search, apply) {
     field("Study id", text(search, "study_id")),
     field("Split", text(search, "split", { placeholder: "train, validate, test" })),
     field("One result per", choice("group", { study: "Study", subject: "Patient", none: "Image" }, search.group ?? "study", false)),
-    field("Search by", choice("mode", { auto: "Words and likeness", words: "Words alone", vector: "Likeness alone" }, search.mode ?? "auto", false)),
+    field("Search by", choice("mode", { auto: "Words and similarity", words: "Words alone", vector: "Similarity alone" }, search.mode ?? "auto", false)),
     otherPatients(search),
     element(
       "div",

@@ -3,7 +3,7 @@
 const VIEWS = { PA: "PA", AP: "AP", LATERAL: "lateral", LL: "left lateral", RL: "right lateral", FRONTAL: "frontal", OTHER: "other views", UNKNOWN: "view unknown" };
 /** What a search shows one image of, by `group`. */
 export const GROUPS = { study: "study", subject: "patient", none: "image" };
-const MODES = { words: "words alone", vector: "likeness alone" };
+const MODES = { words: "words alone", vector: "similarity alone" };
 const NAMES = {
   labels_absent: "Label absent",
   has_report: "Report",

@@ -170,7 +170,7 @@ def read_vectors(dialect: Nim, body: bytes) -> NDArray[np.float32]:
         vectors = [_vector(row) for row in dialect.rows(json.loads(body))]
         return np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
     except _UNREADABLE:
-        raise BadReply("something other than vectors of one length") from None
+        raise BadReply("a reply that is not a list of vectors of equal length") from None
 
 
 def read_version(dialect: Nim, body: bytes) -> str | None:

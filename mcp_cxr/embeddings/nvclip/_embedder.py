@@ -216,7 +216,7 @@ class NvclipEmbedder:
             texts = await self._canned_vectors(self._texts, SELF_CHECK_TEXTS)
         except RequestRefused as exc:
             raise EmbeddingRejected(
-                f"The embedding service at {self._config.base_url} {exc} to the self-check; check NVCLIP_MODEL "
+                f"The embedding service at {self._config.base_url} fails the self-check: it {exc}; check NVCLIP_MODEL "
                 "and NVCLIP_DIALECT."
             ) from None
         try:

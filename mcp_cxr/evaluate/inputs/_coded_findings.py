@@ -72,7 +72,9 @@ class CodesFile:
                     raise ConfigError(_WRONG_COLUMNS.format(name=path.name))
                 return cls._of_rows(path.name, table)
         except (OSError, EOFError, zlib.error) as exc:
-            raise ConfigError(f"Cannot read {path.name}: it is missing, damaged, or may not be read.") from exc
+            raise ConfigError(
+                f"Cannot read {path.name}: it does not exist, is damaged, or you have no permission to read it."
+            ) from exc
         except (ValueError, csv.Error) as exc:
             raise ConfigError(f"{path.name} is not a CSV file in UTF-8; save it as one.") from exc
 

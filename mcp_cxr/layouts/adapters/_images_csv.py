@@ -57,12 +57,12 @@ _MAX_LABELS = 1000
 _MOST_NAMED = 5  # columns in one warning
 _DRIVE = re.compile(r"[A-Za-z]:/")
 _LEFT_OUT = {
-    "path": "rows left out, as their paths lead out of the folder that is ingested: {}.",
+    "path": "rows left out, because their paths lead out of the folder that is ingested: {}.",
     "date": "dates that were not read: {}; write them as 2024-01-31.",
     "time": "times that were not read: {}; write them as 08:05:56.",
     "sex": "values of sex that were not read: {}; write F or M.",
     "age": "ages that were not read: {}; write them in years, as 63.",
-    "labels": f"labels left out, as they are longer than {_MAX_LABEL} characters or more than {_MAX_LABELS}: {{}}.",
+    "labels": f"labels left out, over {_MAX_LABEL} characters long or beyond the first {_MAX_LABELS}: {{}}.",
 }
 """By column: what was left out."""
 _WORD = re.compile(r"[^\W\d_]{3,}")

@@ -210,12 +210,12 @@ class MimicLayout(Adapter):
             yield f"{self._unread_dates} values of StudyDate were not read; write dates as 20240131 or 2024-01-31."
         if self._unnamed:
             yield (
-                "Folders are MIMIC-CXR's, but the names of files are not its image ids; ids are hashed, and its tables"
-                f" do not join. Files: {len(self._unnamed)}."
+                "The folders have MIMIC-CXR's layout, but the file names are not its image ids: ids are hashed, and its"
+                f" tables are not joined. Files: {len(self._unnamed)}."
             )
         if self._unplaced:
             yield (
-                "Names of files are MIMIC-CXR's, but no folder or metadata table names their study; ids are hashed."
+                "The file names are MIMIC-CXR's, but no folder or metadata table names their study: ids are hashed."
                 f" Add the metadata table. Files: {len(self._unplaced)}."
             )
 

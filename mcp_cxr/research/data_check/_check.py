@@ -157,7 +157,9 @@ class _ListMaker:
     async def _duplicates(self) -> CheckList:
         embedder = self.source.embedder
         if advice := self.fingerprint.other_model_advice(embedder.name):
-            return CheckList("duplicates", not_made=f"How near is a duplicate depends on the embedder. {advice}")
+            return CheckList(
+                "duplicates", not_made=f"Near duplicates are found with the archive's own embedder. {advice}"
+            )
         mean = (await self.store.reference_sample()).vectors.mean(axis=0)
         vectors, least = self.read.vectors, embedder.near_duplicate_cosine
         return await to_thread.run_sync(

@@ -82,7 +82,7 @@ def _of_several(facts: ArchiveFacts, studies: Sequence[StudyFacts]) -> Iterator[
         off = abs(ages[1] - ages[0] - years) - 1 - _YEARS_OF_TOLERANCE
         if off > 0:
             reason = (
-                f"Ages {ages[0]} and {ages[1]} do not go with the dates {day} and {later_day}, {years:.1f} years apart."
+                f"Ages {ages[0]} and {ages[1]} do not fit the dates {day} and {later_day}, {years:.1f} years apart."
             )
             yield _entry(facts, [study, later], "age", reason, 1 + off / (1 + off))
 

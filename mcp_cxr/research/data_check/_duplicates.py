@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 _OVER_SPLITS, _OVER_SUBJECTS, _OVER_STUDIES, _WITHIN_STUDY = 3, 2, 1, 0
 _REASONS = {
-    _OVER_SUBJECTS: "Two patients have nearly the same image: one of them is perhaps another patient's.",
-    _OVER_STUDIES: "Two studies of one patient have nearly the same image: it was perhaps sent twice.",
+    _OVER_SUBJECTS: "Two patients have nearly the same image: one may be stored under the wrong patient.",
+    _OVER_STUDIES: "Two studies of one patient have nearly the same image: it may have been sent twice.",
     _WITHIN_STUDY: "A study has nearly the same image twice.",
 }
 

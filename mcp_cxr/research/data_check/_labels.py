@@ -98,7 +98,7 @@ def _entry(facts: ArchiveFacts, label: str, image: int, chance: float, share: fl
 
 
 def _notes(facts: ArchiveFacts, examples: Examples, skipped: list[str]) -> tuple[str, ...]:
-    notes = ["A score is of a probe that saw no image of the patient: it may be wrong where the label is right."]
+    notes = ["Scores are from probes that saw no image of the patient. A score may be wrong, and the label right."]
     if examples.positives_only:
         notes.append("Some tables name only what is present: what they do not name counts as absent.")
     if skipped:
@@ -106,6 +106,6 @@ def _notes(facts: ArchiveFacts, examples: Examples, skipped: list[str]) -> tuple
     programs = sorted({one.labels_by for one in facts.studies if one.labels and one.labels_by} - {"people"})
     if programs:
         notes.append(
-            f"Labels were read from reports by {', '.join(programs)}: a report need not say all an image shows."
+            f"Labels were read from reports by {', '.join(programs)}: a report may not mention all that an image shows."
         )
     return tuple(notes)

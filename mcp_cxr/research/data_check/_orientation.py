@@ -236,9 +236,9 @@ async def _rendering(source: RenderingSource, stored: StoredImage | None) -> Ren
 def _notes(suspected: int, unread: int) -> tuple[str, ...]:
     notes = ["Mirror images are not looked for."]
     if suspected > _TRIED:
-        notes.append(f"{suspected} images were suspected; the first {_TRIED} of them were tried.")
+        notes.append(f"{suspected} images were suspected; only the first {_TRIED} were checked.")
     if unread:
-        notes.append(f"{unread} suspected images were not tried: their files cannot be read.")
+        notes.append(f"{unread} suspected images were not checked: their files cannot be read.")
     return tuple(notes)
 
 
@@ -249,7 +249,7 @@ def _entry(facts: ArchiveFacts, image: int, number: int, margin: float) -> Check
         images=(facts.image_ids[image],),
         studies=(study.study_id,),
         subjects=(facts.subject_of_study(study),),
-        reason=f"It looks {_NAMES[number]}, and upright once this is undone.",
+        reason=f"It looks {_NAMES[number]}; with this undone, it looks upright.",
         score=round(margin, 4),
         suggestion=_NAMES[number],
     )

@@ -104,7 +104,9 @@ def _whitening(rows: Floats) -> Floats:
 def _entry(facts: ArchiveFacts, image: int, far: float, *, is_named: bool) -> CheckEntry:
     said = [
         "Its header names a body part that is not the chest." if is_named else "",
-        "It is further from the nearest images of other patients than nearly all images are." if far > _FENCE else "",
+        "It is less similar to its nearest images of other patients than nearly all other images are."
+        if far > _FENCE
+        else "",
     ]
     study = facts.study_of_image(image)
     return CheckEntry(

@@ -72,5 +72,5 @@ def _notes(facts: ArchiveFacts) -> tuple[str, ...]:
     if not by_program:
         return ()
     return (
-        f"Labels were read from the reports by {', '.join(by_program)}: they may be wrong, or mcp-cxr's own reading.",
+        f"Labels were read from the reports by {', '.join(by_program)}: they may be wrong, or mcp-cxr's reading is.",
     )

@@ -96,7 +96,7 @@ class CheckFiles:
             ConfigError: The data folder cannot be written.
         """
         if decision is not None and decision not in DECISIONS:
-            raise QueryError(f"{decision!r} is no decision; one of: {', '.join(DECISIONS)}.")
+            raise QueryError(f"Unknown decision {decision!r}. Known: {', '.join(DECISIONS)}.")
         with self._changed_decisions() as decisions:
             known = decisions.pop(key, None)
             if decision is None:
@@ -210,7 +210,9 @@ def _write(path: Path, value: Mapping[str, Any]) -> None:
     try:
         replace_private_file(path, json.dumps(value, ensure_ascii=False).encode())
     except OSError as exc:
-        raise ConfigError(f"Cannot write {path} ({exc.strerror}). Make room, or allow writing there.") from exc
+        raise ConfigError(
+            f"Cannot write {path} ({exc.strerror}). Free disk space, or change the folder's permissions."
+        ) from exc
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -90,7 +90,10 @@ def _unknown_view(
         _entry(facts, "unknown_views", image, names[best[image]], float(chance[image])) for image in map(int, unknown)
     ]
     unclear = int((chance[unknown] < _SURE).sum())
-    notes = [*_notes(names), f"Of {len(unknown)} images, {unclear} look like no view for sure: below {_SURE}."]
+    notes = [
+        *_notes(names),
+        f"Of {len(unknown)} images, {unclear} have an uncertain suggestion: a score below {_SURE}.",
+    ]
     return CheckList("unknown_views", cut(entries, most), len(entries), notes=tuple(notes))
 
 

@@ -72,7 +72,7 @@ function detailsOf({ study_id: id, study_date: date, study_time: time, likeness,
   const parts = [
     id,
     [date, time].filter(Boolean).join(" "),
-    typeof likeness === "number" ? `likeness ${likeness.toFixed(2)}` : "",
+    typeof likeness === "number" ? `similarity ${likeness.toFixed(2)}` : "",
     hasReport === false ? "no report" : "",
   ];
   return parts.filter(Boolean).join(" · ");

@@ -44,7 +44,7 @@ export function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
-/** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by likeness"; null without words. */
+/** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by similarity"; null without words. */
 export function matchesText(page, group) {
   const { matched_results: matched, counts } = page;
   if (typeof matched !== "number" || !counts) return null;
@@ -63,7 +63,7 @@ export function matchesText(page, group) {
 
 function restText(page) {
   if (page.search_mode === "keyword") return "the others match only single words or the report's indication";
-  return isMixed(page) ? "the list is ordered by likeness, so matches may come later" : "the rest is ranked by likeness";
+  return isMixed(page) ? "the list is ordered by similarity, so matches may come later" : "the rest is ranked by similarity";
 }
 
 /** The rank of the first hit after the matches, and a line that sets it and those after it apart; null if none is needed. */
@@ -72,7 +72,7 @@ export function restHeading(page) {
   if (!first || isMixed(page)) return null;
   if (onlyRulesOut(page)) return { rank: first.rank, text: "Not mentioned, or no report or label" };
   if (page.search_mode === "keyword") return { rank: first.rank, text: "Only single words or the report's indication match" };
-  return { rank: first.rank, text: "Ranked by likeness: no report or label matches" };
+  return { rank: first.rank, text: "Ranked by similarity: no report or label matches" };
 }
 
 function onlyRulesOut({ understood }) {

@@ -106,7 +106,7 @@ async def test_images_in_one_folder_get_their_ids_from_the_metadata_table(
 async def test_images_named_as_mimic_s_without_a_table_are_counted(data: Path, image_dir: Path) -> None:
     images_of(image_dir, "{d}.dcm")
     summary = await ingested(data, image_dir)
-    assert summary.notes[0].startswith("Names of files are MIMIC-CXR's, but no folder or metadata table")
+    assert summary.notes[0].startswith("The file names are MIMIC-CXR's, but no folder or metadata table")
 
 
 async def test_images_with_other_names_in_folders_of_mimic_are_counted(data: Path, image_dir: Path) -> None:
@@ -114,7 +114,7 @@ async def test_images_with_other_names_in_folders_of_mimic_are_counted(data: Pat
     summary = await ingested(data, image_dir)
     assert summary.added == len(written)
     (note,) = summary.notes
-    assert note.startswith("Folders are MIMIC-CXR's, but the names of files are not its image ids")
+    assert note.startswith("The folders have MIMIC-CXR's layout, but the file names are not its image ids")
     assert note.endswith(f"Files: {len(written)}.")
 
 
@@ -190,12 +190,12 @@ async def test_companions_that_arrive_later_join_what_was_hashed(data: Path, ima
         (
             "mimic-cxr-2.0.0-chexpert.csv",
             b"study_id,Edema\n1,perhaps\n2,7\n3,inf\n",
-            "values of labels left out, as they are not 1, 0, -1 or empty: 3",
+            "values of labels left out, because they are not 1, 0, -1 or empty: 3",
         ),
         (
             "mimic-cxr-2.0.0-split.csv",
             b"dicom_id,study_id,split\n1\n",
-            "rows left out, as they have fewer cells than the header: 1",
+            "rows left out, because they have fewer cells than the header: 1",
         ),
     ],
 )

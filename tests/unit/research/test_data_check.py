@@ -260,7 +260,7 @@ async def test_decisions_about_nothing_are_refused(tmp_path: Path):
         await archive.check_data(CheckPlan(lists=("duplicates",)))
         with pytest.raises(NotFound, match="no such entry"):
             files.decide("duplicates|a|b", "wrong")
-        with pytest.raises(QueryError, match="'bad' is no decision; one of: right, wrong, ignore"):
+        with pytest.raises(QueryError, match=r"Unknown decision 'bad'\. Known: right, wrong, ignore"):
             files.decide("duplicates|a|b", "bad")
 
 

@@ -274,18 +274,22 @@ async def test_a_query_of_nothing_but_request_words_is_refused() -> None:
             await archive.search("show me the images, please")
 
 
-async def test_a_dog_on_the_beach_matches_nothing_and_likeness_puts_something_first() -> None:
+async def test_a_dog_on_the_beach_matches_nothing_and_images_are_ranked_by_similarity_alone() -> None:
     embedder = ToyEmbedder()
     async with reported(REPORTS, embedder) as archive:
         page = await archive.search("a dog on the beach")
     assert (page.matched_results, page.total_results, page.search_mode) == (0, 3, "semantic")
     assert {hit.matched for hit in page.images} == {"no"}
     assert (
-        "No report, label or tag matches; the images are ranked by likeness alone, which always puts something first."
-        in page.warnings
+        "No report, label or tag matches. The images are ranked by similarity alone; even the first may be "
+        in (page.warnings[-1])
     )
     assert page.understood is not None
     assert page.understood.embedded == "a dog on the beach"
+    async with reported(REPORTS, embedder) as archive:
+        empty = await archive.search("a dog on the beach", subject_id="nobody")
+    assert empty.total_results == 0
+    assert not any("ranked" in warning for warning in empty.warnings)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ class TestValuesAsTheyArePasted:
         assert settings.iris_password
         assert settings.iris_password.get_secret_value() == ' a"'
         assert warnings(settings) == [
-            "IRIS_PASSWORD begins or ends with a blank or a quote; if it was pasted so, remove it."
+            "IRIS_PASSWORD begins or ends with a blank or a quote; remove it unless the password has it."
         ]
 
     @pytest.mark.parametrize("name", ["MCP_CXR_DATA_DIR", "IRIS_PASSWORD", "NVIDIA_API_KEY", "NVCLIP_MODEL"])

@@ -80,6 +80,10 @@ class Understood(BaseModel):
     words: list[str] = []
     """Words that are no finding and are looked for as they are."""
     view: list[str] = []
+    patients: str | None = None
+    """The sex and age that are a filter: `women aged 60 or over`."""
+    dates: str | None = None
+    """The study dates that are a filter: `2019-01-01 to 2019-12-31`."""
     ids: list[str] = []
     limit: int | None = None
     """The number of results that the words ask for."""
@@ -98,6 +102,8 @@ class Understood(BaseModel):
             *(f"without {name}" for name in self.without),
             *(f"the word “{word}”" for word in self.words),
             *(f"view: {', '.join(names)}" for names in [self.view] if names),
+            *filter(None, [self.patients]),
+            *(f"study date: {dates}" for dates in [self.dates] if dates),
             *self.ids,
             *(f"at most {limit} results" for limit in [self.limit] if limit),
             *(f"ignored: {', '.join(words)}" for words in [self.ignored] if words),

@@ -14,7 +14,7 @@ from mcp_cxr.search._plan import SHOWN_COUNTS, SearchPlan, counts, plan_without_
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
 from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
-from mcp_cxr.search._understand import understand
+from mcp_cxr.search._understand import FIRST_DATE, understand
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from mcp_cxr.stores import Store
 
 _MAX_TRIES = 3
-_FIRST_DATE = "0001-01-01"
+_TEXT_FILTERS = ("sex", "age_from", "age_to", "date_from", "date_to")
+"""Filters that words may set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,9 +288,10 @@ def _distinct(query: Query) -> Literal["study", "subject"] | None:
 
 
 def _filters(understood: UnderstoodQuery, where: Filter) -> dict[str, Any]:
-    """Return the filters in force: ids as the archive spells them, and under `without` what the words rule out."""
+    """Return the filters in force, be they given or named by the words; under `without` what the words rule out."""
     meaning = understood.meaning
     resolved = {
+        **{name: value for name in _TEXT_FILTERS if (value := getattr(where, name)) is not None},
         "study_id": where.study_id,
         "subject_id": where.subject_id,
         "image_id": where.image_id,
@@ -313,7 +315,7 @@ def _conditions(where: Filter, *, has_words: bool) -> Iterator[tuple[str, Filter
         known = ", ".join(SPLITS)
         yield f"No image has split {where.split}; a split is one of {known}.", Filter(split=where.split)
     if where.date_from or where.date_to:
-        yield "No image of the archive has a study date.", Filter(date_from=_FIRST_DATE)
+        yield "No image of the archive has a study date.", Filter(date_from=FIRST_DATE)
     if where.sex:
         yield "No study of the archive has a recorded sex.", Filter(lacks_sex=False)
     if where.age_from is not None or where.age_to is not None:

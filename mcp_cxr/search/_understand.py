@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -11,6 +10,8 @@ from mcp_cxr.language import (
     Correction,
     QueryMeaning,
     TextFilters,
+    WantedFinding,
+    is_english,
     is_known_word,
     label_term,
     one_edit_away,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 SearchableWords = Literal["archive", "findings"]
 """Which words a query may use: all that the archive's reports have, or those of findings and public labels only."""
 
+FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
 
@@ -60,11 +62,14 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     """
     if not query.text:
         return UnderstoodQuery(query)
-    text_filters = read_text_filters(query.text)
+    text_filters = named = read_text_filters(query.text)
     filtered, warnings = _with_text_filters(query, text_filters)
     if text_filters.patient_words and (with_patient := await _with_patient(filtered, text_filters, store)):
         filtered = with_patient
         text_filters = replace(text_filters, sex=None, age_from=None, age_to=None)
+    if text_filters.date_words and (with_dates := await _with_dates(filtered, text_filters, store)):
+        filtered = with_dates
+        text_filters = replace(text_filters, date_from=None, date_to=None)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
@@ -72,8 +77,9 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         meaning, unknown = meaning.imaging_only(await _label_words(meaning, store))
     elif not meaning.is_empty:
         meaning, unknown = await _with_known_words(meaning, store)
-    elif named := await _identified(text_filters.text, store):
-        filtered, text_filters, unknown = replace(filtered, where=_merged(filtered.where, named)), TextFilters(""), ()
+    elif identified := await _identified(text_filters.text, store):
+        where = _merged(filtered.where, identified)
+        filtered, text_filters, unknown = replace(filtered, where=where), TextFilters(""), ()
     else:
         unknown = ()
     warnings += _warnings(query.text, text_filters, meaning, unknown, searchable_words)
@@ -86,7 +92,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         meaning if has_words else None,
         warnings,
         bool(text_filters.view_positions) and not query.where.view,
-        _word_uses(filtered, text_filters, meaning, unknown),
+        _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),
     )
 
 
@@ -122,6 +128,19 @@ async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -
     if where.age_from is None and where.age_to is None:
         where = replace(where, age_from=text_filters.age_from, age_to=text_filters.age_to)
     return replace(query, where=where)
+
+
+async def _with_dates(query: Query, text_filters: TextFilters, store: Store) -> Query | None:
+    """Return the query with the study dates that its words name, None if the archive has none.
+
+    Arguments that are given win.
+    """
+    if not await store.count(Filter(date_from=FIRST_DATE)):
+        return None
+    if query.where.date_from or query.where.date_to:
+        return query
+    dates = replace(query.where, date_from=text_filters.date_from, date_to=text_filters.date_to)
+    return replace(query, where=dates)
 
 
 def _merged(where: Filter, ids: Filter) -> Filter:
@@ -235,8 +254,11 @@ def _warnings(
             else f"Without report text, only imaging findings, devices and labels are searched; ignored: {names}."
         )
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
-    if (unknown and not is_named and searchable_words == "archive") or _other_script(text):
+    is_foreign = not is_english(text) and bool(unknown or meaning.wanted or not meaning.words)
+    if is_foreign or (unknown and not is_named and searchable_words == "archive"):
         found.append("Reports are read in English; words of other languages match only as they are written.")
+    if text_filters.date_words:
+        found.append(f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study.")
     if text_filters.patient_words:
         found.append(
             f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any"
@@ -245,13 +267,8 @@ def _warnings(
     return tuple(found)
 
 
-def _other_script(text: str) -> bool:
-    """Whether a text has letters that are not Latin."""
-    return any(char.isalpha() and not unicodedata.name(char, "").startswith("LATIN") for char in text)
-
-
 def _nothing_to_look_for(text: str) -> str:
-    if _other_script(text):
+    if not is_english(text):
         return "Reports are read in English. Name a finding, a device, a view or a label in English."
     return "The query has no searchable word; name a finding, a device, a view or a label."
 
@@ -266,13 +283,35 @@ def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
 
+def _described(wanted: WantedFinding) -> str:
+    return f"{wanted.description}, possible ones first" if wanted.is_hedged else wanted.description
+
+
+def _applied(named: TextFilters, not_applied: TextFilters, where: Filter) -> dict[str, str]:
+    """Return the filters on patients and dates that are in force where the words name some, for people."""
+    in_force = TextFilters(
+        "",
+        sex=where.sex,
+        age_from=where.age_from,
+        age_to=where.age_to,
+        date_from=where.date_from,
+        date_to=where.date_to,
+    )
+    found = dict[str, str]()
+    if named.patient_words and not not_applied.patient_words:
+        found["patients"] = in_force.patient_words
+    if named.date_words and not not_applied.date_words:
+        found["dates"] = in_force.date_words
+    return found
+
+
 def _word_uses(
     filtered: Query, text_filters: TextFilters, meaning: QueryMeaning, unknown: tuple[str, ...]
 ) -> dict[str, Any]:
     """Return how each word was used; `embedded` is added when it is known."""
     ids = [value for value in (text_filters.subject_id, text_filters.study_id, text_filters.image_id) if value]
     word_uses: dict[str, Any] = {
-        "findings": [" or ".join(one.description for one in group) for group in meaning.wanted]
+        "findings": [" or ".join(map(_described, group)) for group in meaning.wanted]
         or ([meaning.judgment] if meaning.judgment else []),
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words],
         "words": list(meaning.words),
@@ -282,7 +321,7 @@ def _word_uses(
         "ignored": [
             *meaning.modifiers,
             *unknown,
-            *([text_filters.patient_words] if text_filters.patient_words else []),
+            *filter(None, [text_filters.patient_words, text_filters.date_words]),
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:

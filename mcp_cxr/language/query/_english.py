@@ -1,7 +1,12 @@
-"""The words of everyday English, from the word list of pyspellchecker: what is spelled correctly is not corrected."""
+"""The words of everyday English, from the word list of pyspellchecker: what is spelled correctly is not corrected.
+
+A text of another language is known by its letters or by a few words that no English text has.
+"""
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -11,6 +16,24 @@ if TYPE_CHECKING:
 _RARE = 50
 """How often the list counts the words that its source texts hardly have; single edits of names of findings are among
 them, such as cingula and bronchia."""
+
+_OTHER_LANGUAGES = frozenset(
+    "mit ohne und oder kein keine keinen nicht rechts links beidseits rechte linke rechter linker das"
+    " con sin del los las derecho derecha izquierdo izquierda ambos avec sans droite gauche droit dans chez les une aux"
+    " senza della destra sinistra destro sinistro sem direito direita esquerdo esquerda met geen zonder een".split()
+)
+"""Words of German, Spanish, French, Italian, Portuguese and Dutch that are no English: "with", "no", "left"."""
+
+
+def is_english(text: str) -> bool:
+    """Return whether a text has no letter and no common word that only other languages have."""
+    is_latin = all(char.isascii() for char in unicodedata.normalize("NFC", text) if char.isalpha())
+    return is_latin and not has_foreign_words(text)
+
+
+def has_foreign_words(text: str) -> bool:
+    """Return whether a text has a common word that only other languages have."""
+    return not _OTHER_LANGUAGES.isdisjoint(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 def is_everyday_word(word: str) -> bool:

@@ -1,13 +1,13 @@
-"""Reads the filters named in a query's words: views, ids, number of results, sex and age."""
+"""Reads the filters named in a query's words: views, ids, number of results, study dates, sex and age."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+from mcp_cxr.language.query._dates_in_text import taken_dates
+from mcp_cxr.language.query._patients_in_text import taken_patients
 
 _IMAGE_WORDS = (
     r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?"
@@ -59,27 +59,19 @@ _NUMBER_WORDS = {
     "fifty": 50,
 }
 _UNITS = (
-    r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|th|rd|nd|st)\b"
+    r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|ribs?|th|rd|nd|st)\b"
     r"|%|-|\.\d|/)"
 )
+_NUMBER = rf"(?:\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
 _LIMIT = re.compile(
-    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate)\s+(?:me\s+|us\s+|up\s+)*(?:to\s+)?"
-    rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})\b(?!\s*{_UNITS})"
-    rf"|\b(?:top|first|best)\s+(?P<top>\d{{1,3}})\b(?!\s*{_UNITS})",
-    re.IGNORECASE,
-)
-
-_SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
-_YEARS = r"(?:\s*(?:years?|yrs?|yo)(?:\s*old)?)?"
-_YEARS_GIVEN = r"(?:\s*(?:years?|yrs?|yo)(?:\s*old)?|\s+years? of age)"
-_NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
-_AGE = re.compile(
-    rf"\b(?:(?:aged?\s+)?(?:over|above|older than)\s+(?:the age of\s+)?(?P<from>\d{{1,3}}){_YEARS}"
-    rf"|(?:aged?\s+)?(?:under|below|younger than)\s+(?:the age of\s+)?(?P<to>\d{{1,3}}){_YEARS}"
-    rf"|(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|up to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
-    rf"|aged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|aged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
-    rf"|(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
-    rf"|aged?\s+(?P<only>\d{{1,3}})|(?P<old>\d{{1,3}})[\s-]*(?:years?|yrs?|yo|y/o)[\s-]*(?:old)?)(?!\s*(?:{_NO_YEARS})\b)\b",
+    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|grab|pick|select|send|collect"
+    r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
+    r"\s+(?:me\s+|us\s+|up\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"
+    rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"|\b(?:top|first|best|limit(?:ed)?(?:\s+to)?|max(?:imum)?(?:\s+of)?)\s+(?P<top>{_NUMBER})\b(?!\s*{_UNITS})"
+    r"(?:\s+(?:results|hits))?"
+    rf"|\b(?:ideally|preferably|about|around|say)\s+(?P<about>{_NUMBER})\s+of\s+(?:them|these|those)\b"
+    rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results|hits|examples)\b",
     re.IGNORECASE,
 )
 
@@ -103,6 +95,10 @@ class TextFilters:
     """Years, inclusive."""
     age_to: int | None = None
     """Years, inclusive."""
+    date_from: str | None = None
+    """ISO date, inclusive."""
+    date_to: str | None = None
+    """ISO date, inclusive."""
 
     @property
     def patient_words(self) -> str:
@@ -117,6 +113,15 @@ class TextFilters:
             return f"{sex} aged {high} or under"
         return sex if self.sex else ""
 
+    @property
+    def date_words(self) -> str:
+        """The study dates that the words name, for people: "2019-01-01 to 2019-12-31"; empty if they name none."""
+        if self.date_from and self.date_to:
+            return self.date_from if self.date_from == self.date_to else f"{self.date_from} to {self.date_to}"
+        if self.date_from:
+            return f"since {self.date_from}"
+        return f"until {self.date_to}" if self.date_to else ""
+
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
@@ -124,7 +129,8 @@ def read_text_filters(query: str) -> TextFilters:
     found = {name: value for match in ids for name, value in match.groupdict().items() if value}
     text, views = _views(text)
     text, limits = _taken(_LIMIT, text)
-    text, sex, ages = _patients(text)
+    text, date_from, date_to = taken_dates(text)
+    text, sex, (age_from, age_to) = taken_patients(text)
     return TextFilters(
         " ".join(text.split()),
         views,
@@ -133,7 +139,10 @@ def read_text_filters(query: str) -> TextFilters:
         _lower(found.get("image")),
         _limit(limits),
         sex,
-        *ages,
+        age_from,
+        age_to,
+        date_from,
+        date_to,
     )
 
 
@@ -169,26 +178,8 @@ def _is_view(match: re.Match[str], text: str) -> bool:
 
 def _limit(matches: list[re.Match[str]]) -> int | None:
     for match in matches:
-        word = (match["number"] or match["top"]).lower()
+        word = (match["number"] or match["top"] or match["results"] or match["about"]).lower()
         number = _NUMBER_WORDS.get(word) or int(word)
         if number >= 1:
             return min(number, 100)
     return None
-
-
-def _patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
-    """Return the text without what it says of sex and age, and both."""
-    text, matches = _taken(_AGE, text)
-    sexes = [name for name, words in _SEX.items() if re.search(rf"\b(?:{words})\b", text, re.IGNORECASE)]
-    for words in _SEX.values():
-        text = re.sub(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
-    low = high = None
-    for match in matches:
-        given = match.groupdict()
-        low = _first_age(given, ("from", "at_least", "aged_from", "low", "only", "old"), low)
-        high = _first_age(given, ("to", "at_most", "aged_to", "high", "only", "old"), high)
-    return text, sexes[0] if len(sexes) == 1 else None, (low, high)
-
-
-def _first_age(given: Mapping[str, str | None], names: Iterable[str], default: int | None) -> int | None:
-    return next((int(value) for name in names if (value := given[name])), default)

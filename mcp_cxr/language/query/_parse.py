@@ -6,15 +6,29 @@ import re
 from dataclasses import replace
 from functools import cache
 from importlib import resources
+from itertools import dropwhile
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from mcp_cxr.language._vocabulary import SIDES, WORD, ancestors, forms_of_findings, normalize, stem, terms
+from mcp_cxr.language._document_terms import dimension_of
+from mcp_cxr.language._vocabulary import (
+    SIDES,
+    WORD,
+    ancestors,
+    finding_entries,
+    forms_of_findings,
+    normalize,
+    stem,
+    terms,
+)
+from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
-from mcp_cxr.language.query._spelling import corrected
+from mcp_cxr.language.query._requests import worded_as_reports
+from mcp_cxr.language.query._spelling import Correction, corrected
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
 T = TypeVar("T")
 
@@ -25,25 +39,28 @@ REQUEST_WORDS = frozenset(
 _FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _NORMAL = re.compile(
-    r"^(?:(?:show|find|give|get|list|me|all|some|a|the|of|images?|studies|patients?|with|please)\s+)*"
-    r"(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
-    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?))?"
+    r"^(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
+    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+please)?$"
 )
-_ABNORMAL = re.compile(r"\b(?:not normal|abnormal|any (?:finding|abnormality)|any kind of abnormality)\b")
+_ABNORMAL = re.compile(
+    r"\b(?:not normal|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
+    r"|any (?:finding|abnormality)|any kind of abnormality)\b"
+)
 _IN_HISTORY = re.compile(
     r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
 )
-_NOT_SIDE = re.compile(
-    r",?\s*\b(?:but\s+|and\s+)?not\s+(?:(?:on|in|at)\s+)?(?:the\s+)?(?P<side>left|right)(?:\s+(?:side|lung))?(?=\s*(?:[.,;]|$))",
+_NOT_THERE = re.compile(
+    r",?\s*\b(?:but\s+|and\s+|(?:that|which)\s+(?:is|are)\s+)?not\s+(?:(?:on|in|at)\s+)?(?:the\s+)?"
+    r"(?P<place>[\w-]+(?:\s+[\w-]+){0,3}?)(?=\s*(?:[.,;]|$))",
     re.IGNORECASE,
 )
-"""A side that is denied of the finding before it: "effusion, but not on the left"."""
+"""A side or place that is denied of the finding before it: "effusion, but not on the left"."""
 _MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
 """A word that is ruled out as in search engines: "effusion -pneumothorax"."""
 _BOTH_FINDINGS = re.compile(
-    r"\bboth\s+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+|costophrenic|clavicles)\b)"
+    r"\bboth[\s:]+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+|costophrenic|clavicles)\b)"
     r"(?=.*\band\b)",
     re.IGNORECASE,
 )
@@ -53,58 +70,41 @@ _EITHER_SIDE = re.compile(
 )
 
 
-_CONTRACTED = re.compile(r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", re.IGNORECASE)
-"""What a word is contracted with: "I'd", "patient's"."""
-_LEFT_OUT = re.compile(
-    r"(?<!\bto )(?<!\bnot )(?<!\bcannot )(?<!n't )(?<!n\u2019t )(?<!\bclearly )"
-    r"\b(?:(?:but\s+|and\s+)?(?:exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?"
-    r"|filter(?:ing)? out|minus"
-    r"|(?:drop|remove|ignore|disregard|discard)(?=\s+(?:the|any|all|every|those|anything|everything|patients?|cases?|stud\w+|exams?"
-    r"|images?)\b)|unless (?:it is|there is|with)|(?:any|every)thing but|all but|absent(?=\s+\w)"
-    r"|(?P<exception>(?:all )?except(?: for)?|with the exception of|other than|apart from|aside from|besides)))\s+"
-    r"(?:(?:the|any|all|every|those|ones|anything|everything|patients?|people|persons?|cases?|stud(?:y|ies)|exams?|images?"
-    r"|films?|with|who|that|which|ha(?:ve|s|ving)|show(?:s|ing)?|of)\s+)*",
+_OPTIONAL = re.compile(
+    r",?\s*\bwith(?:\s+(?:or|and)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in|on)\b)[^,.;])+)",
     re.IGNORECASE,
 )
-"""How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
-_URGED = re.compile(r"\b(?:do not|don['\u2019]t|never)\s+(?:miss|overlook|forget)\b", re.IGNORECASE)
-"""What is asked for all the more: "don't miss a small pneumothorax"."""
-_NEXT_REQUEST = re.compile(
-    r"(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want)|any)\b)(?!show(?:s|ing))", re.IGNORECASE
+"""What need not be there: "effusion with or without pneumothorax"."""
+_PLACE_BEHIND = re.compile(
+    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s).*(?P<place>\s(?:in|on|at)\s+(?:the\s+)?(?:[\w-]+\s*){1,5})[?.!]*$",
+    re.IGNORECASE,
 )
-"""Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
-_NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE)
-"""Before an exception, what makes it the only thing that is there: "clear lungs except for a scar"."""
+"""A place behind a list: "effusion or pneumothorax on the left"."""
+_KIND_LEFT_OUT = re.compile(
+    r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?|types?))?(?=\s*(?:$|[.,;]))",
+    re.IGNORECASE,
+)
+"""A kind of what was named before: "effusions, without small ones"."""
 
 
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
-    text, corrections = corrected(_as_reports_deny(query), REQUEST_WORDS)
+    text, corrections = worded_as_reports(query), tuple[Correction, ...]()
+    if not has_foreign_words(query):
+        text, corrections = corrected(text, REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
         if not parsed.wanted:
             return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
+        return replace(parsed, corrections=corrections, text=text)
     return replace(_parsed(text), corrections=corrections, text=text)
 
 
-def _as_reports_deny(query: str) -> str:
-    """Return a query with "without" for the verbs and prepositions by which a request leaves something out."""
-    query = _URGED.sub("", _CONTRACTED.sub("", query))
-
-    def replaced(match: re.Match[str]) -> str:
-        is_only_thing = match["exception"] and _NOTHING_THERE.search(query, 0, match.start())
-        if is_only_thing:
-            return "except for "
-        return "without "
-
-    denied = _LEFT_OUT.sub(replaced, query)
-    return _NEXT_REQUEST.sub("; ", denied)
-
-
 def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
-    plain = " ".join(WORD.findall(normalize(text)))
-    if match := _NORMAL.match(plain):
+    words = WORD.findall(normalize(text))
+    plain = " ".join(words)
+    if match := _NORMAL.match(" ".join(dropwhile(REQUEST_WORDS.__contains__, words))):
         return "no finding" if match["what"].startswith("no ") else "normal"
     return "abnormal" if _ABNORMAL.search(plain) else None
 
@@ -117,17 +117,25 @@ def _parsed(text: str) -> QueryMeaning:
             ruled_out=_unique([*parsed.ruled_out, *excluded.findings]),
             ruled_out_words=_unique([*parsed.ruled_out_words, *excluded.words]),
         )
-    text = _BOTH_FINDINGS.sub("", text)
-    if denied := _NOT_SIDE.search(text):
+    if (optional := _OPTIONAL.search(text)) and (
+        rest := f"{text[: optional.start()]} {text[optional.end() :]}"
+    ).strip():
+        parsed = _parsed(rest)
+        if parsed.wanted:
+            return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
+    text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
+    if (denied := _NOT_THERE.search(text)) and (values := _place_alone(denied["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
-        side = denied["side"].lower()
-        if parsed.wanted and side not in parsed.findings[-1].modifiers:
-            last = WantedFinding(parsed.findings[-1].name, frozenset({side}), text=parsed.findings[-1].text)
+        if parsed.wanted and not values & parsed.findings[-1].modifiers:
+            last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
-    mentions = [one for statement in statements(_plain(text)) for one in mentions_in(statement, is_query=True)]
+    if placed := _placed_as_a_whole(text):
+        return placed
+    mentions = _mentions(_with_kinds_named(_plain(text)))
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
-    words = [one for one in mentions if not one.finding and not _is_request_word(one)]
+    stated = set[str]().union(*(one.modifiers for one in findings))
+    words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
     is_either = bool(_EITHER_SIDE.search(text))
     groups = _groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history)
     ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
@@ -138,6 +146,69 @@ def _parsed(text: str) -> QueryMeaning:
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
     )
+
+
+def _mentions(text: str) -> list[Mention]:
+    return [one for statement in statements(text) for one in mentions_in(statement, is_query=True)]
+
+
+def _is_among(stated: AbstractSet[str], word: Mention) -> bool:
+    """Whether a word names only a place that a finding is wanted at."""
+    values = modifier_values(word.text)
+    return bool(values) and values <= stated
+
+
+def _place_alone(text: str) -> frozenset[str]:
+    """Return the sides and places that a text names; none if it names anything else."""
+    values = modifier_values(text)
+    is_place = all(dimension_of(value) in ("side", "place") for value in values)
+    return values if is_place and all(modifier_values(one.text) for one in _mentions(text)) else frozenset()
+
+
+def _placed_as_a_whole(text: str) -> QueryMeaning | None:
+    """Return the meaning of a list joined by "or" or "and" with a place behind it: "effusion or mass on the left".
+
+    The place is that of each finding. None if a text is no such list.
+    """
+    match = _PLACE_BEHIND.search(text)
+    if not match or not (values := modifier_values(match["place"])) or _mentions_findings(match["place"]):
+        return None
+    parsed = _parsed(text[: match.start("place")])
+    found = (*parsed.findings, *parsed.ruled_out)
+    names = dict.fromkeys(one.name for one in found)
+    is_list = len(names) > 1 and all(finding_entries()[name].shares_side for name in names)
+    if not is_list or any(dimension_of(value) in ("side", "place") for one in found for value in one.modifiers):
+        return None
+    other = [word for word in _parsed(match["place"]).words if not modifier_values(word)]
+
+    def placed(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:
+        return tuple(replace(one, modifiers=one.modifiers | values) for one in wanted)
+
+    return replace(
+        parsed,
+        wanted=tuple(map(placed, parsed.wanted)),
+        ruled_out=placed(parsed.ruled_out),
+        words=_unique([*parsed.words, *other]),
+    )
+
+
+def _mentions_findings(text: str) -> bool:
+    return any(one.finding for one in _mentions(text))
+
+
+def _with_kinds_named(text: str) -> str:
+    """Return a text that names the finding of which a kind is left out: "effusions without small ones"."""
+
+    def named(match: re.Match[str]) -> str:
+        before = [one for one in _mentions(text[: match.start()]) if one.finding and one.status is not Status.ABSENT]
+        kinds = re.split(r"\s+(?:or|nor|and)\s+", match["kind"])
+        if not before or any(_mentions_findings(kind) for kind in kinds):
+            return match[0]
+        whole = [f"{kind} {before[-1].text}" for kind in kinds]
+        names = [[bool(one.finding) for one in _mentions(kind)] for kind in whole]
+        return "without " + ", without ".join(whole) if all(found == [True] for found in names) else match[0]
+
+    return _KIND_LEFT_OUT.sub(named, text)
 
 
 def _plain(text: str) -> str:
@@ -159,7 +230,14 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
             groups[-1].append(finding)
         else:
             groups.append([finding])
-    return tuple(dict.fromkeys(_unique(group) for group in groups))
+    found = dict.fromkeys(_unique(group) for group in groups)
+    return tuple(group for group in found if not any(_is_said_by(group, other) for other in found))
+
+
+def _is_said_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
+    """Whether each finding of another group is a kind of the only one of a group: "fracture of ribs or clavicles"."""
+    one = group[0]
+    return len(group) == 1 and not one.modifiers and all(one.name in ancestors(each.name) for each in other)
 
 
 def _by_side(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:

@@ -27,7 +27,11 @@ if TYPE_CHECKING:
 
 _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 """Letters of a word in which one edit, or two, are taken as a misspelling."""
+_FEWEST_LETTERS = 3
+"""Letters of a word that is corrected if that makes a phrase of the tables with the word beside it: "lower lob"."""
 _LONGEST = 30  # letters: no longer word is corrected
+_NOT_MISSPELLED = frozenset({"lobulated"})
+"""Words of radiology that are one edit from other ones."""
 _TYPED = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -84,8 +88,8 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
 
     A word of five letters or more that no table knows is taken for the word of the tables that is one edit away
     (Damerau-Levenshtein), from nine letters also for one that is two away; several equally near ones are only named.
-    A word of everyday English is taken for another one only if that makes a phrase of the tables with the word beside
-    it: "lumber spine" is the lumbar spine, but "every" is not "very".
+    A shorter word and a word of everyday English are taken for another one only if that makes a phrase of the tables
+    with the word beside it: "lumber spine" is the lumbar spine, but "every" is not "very".
 
     Args:
         query: The words.
@@ -100,7 +104,7 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
         parts.append(query[end : match.start()])
         end = match.end()
         candidates = _candidates(word) if _is_unknown(word, known) else ()
-        if candidates and is_everyday_word(word):
+        if candidates and (len(word) < _ONE_EDIT_FROM or is_everyday_word(word)):
             candidates = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))
         if candidates:
             corrections[word] = Correction(word, candidates)
@@ -116,14 +120,16 @@ def _fits(word: str, before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def _is_unknown(word: str, known: frozenset[str]) -> bool:
-    if not _ONE_EDIT_FROM <= len(word) <= _LONGEST or not word.isascii():
+    if not _FEWEST_LETTERS <= len(word) <= _LONGEST or not word.isascii():
         return False
-    return word not in known and word not in table_words() and stem(word) not in _known_stems()
+    return word not in known and word not in table_words() | _NOT_MISSPELLED and stem(word) not in _known_stems()
 
 
 @cache
 def _known_stems() -> frozenset[str]:
-    return frozenset(stem(word) for word in table_words())
+    """Return the stems of the words of findings and structures, which are recognized by stems."""
+    texts = [*phrases_of_findings(), *phrases_of_structures(), *finding_entries()]
+    return frozenset(stem(word) for text in texts for word in WORD.findall(text))
 
 
 @lru_cache(maxsize=4096)
@@ -133,15 +139,30 @@ def _candidates(word: str) -> tuple[str, ...]:
     by_distance: dict[int, dict[str, str]] = {}
     for candidate in _finding_words():
         if abs(len(candidate) - len(word)) <= furthest:
-            distance = edit_distance(word, candidate, furthest)
+            distance = 1 if _single(word) == _single(candidate) else edit_distance(word, candidate, furthest)
             if distance <= furthest:
                 by_stem = by_distance.setdefault(distance, {})
                 by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
     if not by_distance:
-        return ()
+        return _longer_forms(word)
     nearest = sorted(by_distance[min(by_distance)].values())
     own_names = [one for one in nearest if one in _words_of_names()]
     return tuple(own_names if len(own_names) == 1 else nearest)
+
+
+def _longer_forms(word: str) -> tuple[str, ...]:
+    """Return the word that a word of six letters or more begins, if there is one: "consol", "atelect"."""
+    if len(word) <= _ONE_EDIT_FROM or word[-1] in "aeiouy":  # "carina" is no short form of "carinatum"
+        return ()
+    forms = [one for one in _finding_words() if one.startswith(word)]
+    names = [one for one in forms if one in _words_of_names()] or forms
+    return tuple(sorted(names)[:1]) if len({stem(one) for one in names}) == 1 else ()
+
+
+@lru_cache(maxsize=4096)
+def _single(word: str) -> str:
+    """Return a word with each doubled letter once: "efussion" and "effusion" differ in which letter is doubled."""
+    return re.sub(r"(.)\1", r"\1", word)
 
 
 @cache

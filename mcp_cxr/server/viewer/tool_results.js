@@ -87,13 +87,16 @@ function isMixed(page) {
 
 /** What the words were read as, on one line. */
 export function understoodText(understood) {
-  const { findings = [], without = [], words = [], view = [], ids = [], limit, ignored = [], corrected = {} } = understood;
+  const { findings = [], without = [], words = [], view = [], ids = [], limit, ignored = [] } = understood;
+  const { patients, dates, corrected = {} } = understood;
   const corrections = Object.entries(corrected).map(([typed, word]) => `${typed} to ${word}`);
   return [
     ...findings,
     ...without.map((name) => `without ${name}`),
     ...words.map((word) => `the word “${word}”`),
     view.length && `view: ${view.join(", ")}`,
+    patients,
+    dates && `study date: ${dates}`,
     ...ids,
     limit && `at most ${limit} results`,
     ignored.length && `ignored: ${ignored.join(", ")}`,

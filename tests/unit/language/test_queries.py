@@ -54,6 +54,9 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("no findings", "no finding"),
         ("no acute cardiopulmonary process", "no finding"),
         ("not normal", "abnormal"),
+        ("I want ten normal chest x-rays", "normal"),
+        ("anything but normal", "abnormal"),
+        ("exclude normal studies", "abnormal"),
         ("any abnormality", "abnormal"),
         ("normal heart size", None),
         ("effusion", None),
@@ -159,6 +162,35 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("show effusion and show edema", ["pleural effusion", "pulmonary edema"], []),
         ("chest tube removed", ["chest tube, resolved"], []),
         ("effusion that won't resolve", ["pleural effusion, unchanged"], []),
+        ("atelectasis instead of consolidation", ["atelectasis"], ["consolidation"]),
+        ("not free of edema", ["pulmonary edema"], []),
+        ("patients who are not without effusion", ["pleural effusion"], []),
+        ("edema unless there is also an effusion", ["pulmonary edema"], ["pleural effusion"]),
+        ("effusions, excluding those that are small", ["pleural effusion"], ["pleural effusion, small"]),
+        ("effusions other than loculated ones", ["pleural effusion"], ["loculated pleural effusion"]),
+        (
+            "edema that is neither mild nor large",
+            ["pulmonary edema"],
+            ["pulmonary edema, mild", "pulmonary edema, severe"],
+        ),
+        ("effusion, not on the left", ["pleural effusion"], ["pleural effusion, left"]),
+        ("pneumonia that isn't in the lower lobes", ["pneumonia"], ["pneumonia, lower lobe"]),
+        ("effusion without motion artifact", ["pleural effusion"], []),
+        ("lungs clear except right base atelectasis", ["atelectasis, right, base"], []),
+        ("nothing but atelectasis", ["atelectasis"], []),
+        ("no change other than new effusion", ["pleural effusion, new"], []),
+        ("edema, lungs clear except for a scar", ["pulmonary edema", "scar"], []),
+        ("I don't need pneumonia, just bronchiectasis", ["bronchiectasis"], ["pneumonia"]),
+        ("edema + cardiomegaly - effusion", ["pulmonary edema", "cardiomegaly"], ["pleural effusion"]),
+        ("effusion with or without edema", ["pleural effusion"], []),
+        ("a tension pneumothorax, if there is one", ["tension pneumothorax"], []),
+        ("similar cases: atelectasis", ["atelectasis"], []),
+        ("pneumonia that got better", ["pneumonia, improved"], []),
+        ("effusion that went away", ["pleural effusion, resolved"], []),
+        ("show effusions. They should be large", ["pleural effusion, large"], []),
+        ("bilateral effusions, worse on the left", ["pleural effusion, bilateral"], []),
+        ("non-calcified nodules", ["nodule"], []),
+        ("fracture of ribs or clavicles", ["rib fracture", "clavicle fracture"], []),
     ],
 )
 def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: list[str], ruled_out: list[str]) -> None:
@@ -171,6 +203,21 @@ def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: l
 def test_a_denied_word_that_names_no_finding_is_ruled_out_as_a_word() -> None:
     meaning = parse_query_text("effusion, no zebra")
     assert (meaning.ruled_out_words, meaning.ruled_out_stems) == (("zebra",), ("zebra",))
+
+
+@pytest.mark.parametrize(
+    ("query", "places"),
+    [
+        ("atelectasis or pneumonia at the left base", [["base", "left"], ["base", "left"]]),
+        ("effusion, mass and nodule on the right", [["right"], ["right"], ["right"]]),
+        ("cardiomegaly or effusion on the left", [[], ["left"]]),
+        ("left effusion and nodule on the right", [["left"], ["right"]]),
+    ],
+)
+def test_a_place_behind_a_list_is_that_of_each_finding(query: str, places: list[list[str]]) -> None:
+    parsed = parse_query_text(query)
+    assert [sorted(one.modifiers) for one in parsed.findings] == places
+    assert parsed.words == ()
 
 
 @pytest.mark.parametrize(
@@ -194,6 +241,10 @@ def test_a_query_hedges_by_its_words_not_by_being_a_question(query: str, is_hedg
         ("show me all patients with effusion please", ()),
         ("a dog on the beach", ("dog", "beach")),
         ("effusion near a zebra", ("near", "zebra")),
+        ("opacities c/w edema", ()),
+        ("pt w/ effusion", ()),
+        ("effusion at both lung bases", ()),
+        ("effusion as well as edema", ()),
         ("胸部", ("胸部",)),
     ],
 )

@@ -22,7 +22,13 @@ from mcp_cxr.language import Correction, one_edit_away, parse_query_text
             [("costofrenic", "costophrenic"), ("angel", "angle")],
             "blunted costophrenic angle",
         ),
-        ("left lowr lobe consolidaton", [("consolidaton", "consolidation")], "consolidation"),
+        (
+            "left lowr lobe consolidaton",
+            [("lowr", "lower"), ("consolidaton", "consolidation")],
+            "consolidation",
+        ),
+        ("efussion", [("efussion", "effusion")], "pleural effusion"),
+        ("bronchiect", [("bronchiect", "bronchiectasis")], "bronchiectasis"),
     ],
 )
 def test_a_word_near_one_word_of_the_tables_is_corrected(

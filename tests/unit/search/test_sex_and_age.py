@@ -1,4 +1,4 @@
-"""Sex and age as filters: as arguments and in words."""
+"""Sex, age and study date as filters: as arguments and in words."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-TABLE = "path,patient,sex,age,report\n1.png,A,F,70,Mild edema.\n2.png,B,M,70,Mild edema.\n3.png,C,F,30,Mild edema.\n"
+TABLE = """path,patient,sex,age,date,report
+1.png,A,F,70,2018-05-01,Mild edema.
+2.png,B,M,70,2019-05-01,Mild edema.
+3.png,C,F,30,2020-05-01,Mild edema.
+4.png,D,,,,Mild edema.
+"""
 
 
 @pytest.fixture
@@ -22,7 +27,7 @@ async def data(tmp_path: Path) -> Path:
     images = tmp_path / "images"
     for number in range(1, 5):
         plain(images / f"{number}.png", number)
-    (images / "images.csv").write_text(f"{TABLE}4.png,D,,,Mild edema.\n")
+    (images / "images.csv").write_text(TABLE)
     await ingested(tmp_path / "data", images)
     return tmp_path / "data"
 
@@ -42,6 +47,34 @@ async def test_sex_and_age_filter(data: Path, arguments: Mapping[str, str], path
         found = await archive.search(**{"mode": "words", **arguments} if "query" in arguments else arguments)  # pyright: ignore[reportArgumentType]
     assert {one.image_path for one in found.images} == paths
     assert any(line.endswith(warning) for line in found.warnings), found.warnings
+
+
+async def test_sex_and_age_in_the_words_are_shown_as_a_filter(data: Path) -> None:
+    async with opened(data) as archive:
+        found = await archive.search("edema in women over 60", mode="words")
+    assert found.filters == {"sex": "F", "age_from": 60}
+    assert found.understood is not None
+    assert found.understood.as_text() == "pulmonary edema; women aged 60 or over"
+
+
+@pytest.mark.parametrize(
+    ("query", "paths"),
+    [
+        ("edema in 2019", {"2.png"}),
+        ("edema since 2019", {"2.png", "3.png"}),
+        ("edema before 2019-05-02", {"1.png", "2.png"}),
+    ],
+)
+async def test_study_dates_in_the_words_are_a_filter_that_is_shown(data: Path, query: str, paths: set[str]) -> None:
+    async with opened(data) as archive:
+        found = await archive.search(query, mode="words")
+        given = await archive.search(query, mode="words", date_from="2020-01-01")
+    assert {one.image_path for one in found.images} == paths
+    assert found.understood is not None
+    assert found.understood.as_text().startswith("pulmonary edema; study date: ")
+    assert {one.image_path for one in given.images} == {"3.png"}
+    assert given.understood is not None
+    assert given.understood.dates == "since 2020-01-01"
 
 
 async def test_words_on_sex_in_an_archive_without_are_not_applied(tmp_path: Path) -> None:

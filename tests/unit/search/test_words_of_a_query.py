@@ -127,6 +127,36 @@ async def test_sex_and_age_are_named_as_not_applied(query: str, named: str) -> N
     assert any(named in warning and "not applied" in warning for warning in page.warnings)
 
 
+@pytest.mark.parametrize(
+    ("query", "warns"),
+    [
+        ("kein pneumothorax", True),
+        ("pneumothorax à droite", True),
+        ("Pneumothorax links", True),
+        ("pneumothorax", False),
+    ],
+)
+async def test_a_query_with_words_of_another_language_is_told_that_reports_are_read_in_english(
+    query: str, warns: bool
+) -> None:
+    page = await found(query)
+    assert any("read in English" in warning for warning in page.warnings) == warns
+
+
+async def test_dates_in_the_words_are_named_as_not_applied_without_study_dates() -> None:
+    page = await found("pneumothorax in 2019")
+    assert set(numbers(page)) == {1, 2, 3}
+    assert page.understood is not None
+    assert page.understood.ignored == ["2019-01-01 to 2019-12-31"]
+    assert "The archive has no study dates: '2019-01-01 to 2019-12-31' was not applied to any study." in page.warnings
+
+
+async def test_what_is_asked_for_as_possible_is_said() -> None:
+    page = await found("possible pneumothorax")
+    assert page.understood is not None
+    assert page.understood.findings == ["pneumothorax, possible ones first"]
+
+
 async def test_request_words_are_not_matched_and_not_named() -> None:
     async with reported([*REPORTS, "FINDINGS: Please show all images."]) as archive:
         page = await archive.search("Please could you show me all images of patients that have cardiomegaly?")

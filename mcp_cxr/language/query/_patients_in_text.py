@@ -1,0 +1,76 @@
+"""Reads the sex and age of patients that a query's words name: "women over 60", "65F", "in his 70s", "elderly"."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
+_YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.)[\s-]*(?:old)?"
+_YEARS = rf"(?:\s*{_YEARS_OLD})?"
+_YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
+_NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
+_AGE = re.compile(
+    rf"(?:\b(?:aged?|patients?|wom[ae]n|m[ae]n|females?|males?)\s*(?P<sign>[<>])=?\s*(?P<signed>\d{{1,3}}){_YEARS}"
+    rf"|\b(?:aged?\s+)?(?:over|above|older than)\s+(?:the age of\s+|age\s+)?(?P<from>\d{{1,3}}){_YEARS}"
+    rf"|\b(?:aged?\s+)?(?:under|below|younger than)\s+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}}){_YEARS}"
+    rf"|\b(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|\bup to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
+    rf"|\baged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|\baged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
+    rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
+    rf"|\b(?:aged?\s+)?(?P<or_less>\d{{1,3}}){_YEARS}\s+(?:or|and)\s+(?:younger|under|below)"
+    rf"|\b(?:aged?\s+)?(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
+    rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"
+    r"|\bin\s+(?:his|her|their|the)\s+(?P<decade>[1-9]0)['\u2019]?s"
+    rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
+    re.IGNORECASE,
+)
+_LETTER = re.compile(rf"\b(?P<years>\d\d)(?:\s*-?\s*(?:{_YEARS_OLD})\s*(?P<sex>[mMfF])|(?P<short>[MF]))\b")
+"""An age with the sex as a letter: "65F", "72 yo m"."""
+_PATIENTS = (
+    r"(?=\s+(?:patients?|cases?|stud\w+|exams?|films?|images?|chests?|x-?rays?|wom[ae]n|m[ae]n|females?|males?))"
+)
+_PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|lad(?:y|ies)|gentlem[ae]n))"
+_AGE_GROUPS: Final = {
+    rf"children|kids|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
+    rf"adults|adult{_PATIENTS}": (18, None),
+    rf"elderly|geriatric|seniors|old(?:er)?{_PEOPLE}": (65, None),
+}
+"""The ages that words stand for; "adult respiratory distress syndrome" names none."""
+_FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "only", "old")
+_TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "only", "old")
+
+
+def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
+    """Return the text without what it says of sex and age; F or M; and the lowest and highest age, inclusive."""
+    low = high = None
+    letters = [*_LETTER.finditer(text)]
+    text = _LETTER.sub(" ", text)
+    sexes = [(match["sex"] or match["short"]).upper() for match in letters]
+    for match in letters:
+        low = high = int(match["years"])
+    for match in _AGE.finditer(text):
+        low, high = _ages(match.groupdict(), low, high)
+    text = _AGE.sub(" ", text)
+    for words, (lowest, highest) in _AGE_GROUPS.items():
+        text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
+        if found and low is None and high is None:
+            low, high = lowest, highest
+    for name, words in _SEX.items():
+        text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
+        sexes += [name] * bool(found)
+    return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high)
+
+
+def _ages(given: Mapping[str, str | None], low: int | None, high: int | None) -> tuple[int | None, int | None]:
+    if given["decade"]:
+        return int(given["decade"]), int(given["decade"]) + 9
+    if given["signed"]:
+        return (int(given["signed"]), high) if given["sign"] == ">" else (low, int(given["signed"]))
+    return _first_age(given, _FROM, low), _first_age(given, _TO, high)
+
+
+def _first_age(given: Mapping[str, str | None], names: Iterable[str], default: int | None) -> int | None:
+    return next((int(value) for name in names if (value := given[name])), default)

@@ -1,0 +1,122 @@
+"""Words a request as a report would word it: "skip those with pacemakers" becomes "without pacemakers"."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mcp_cxr.language.reader import Status, mentions_in
+
+_STUDIES = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
+_PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
+_IS = r"(?:is|are|was|were)"
+_BECAME = r"(?:got|gets?|getting|gotten|became|becoming)"
+_SIDES = r"(?:left|right)"
+_IF_ANY = (
+    rf",?\s*\bif (?:there {_IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
+    rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{_STUDIES}))*"
+)
+_IS_NOT = (
+    rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\bbut\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
+    r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
+)
+_REWORDED: Final = (
+    (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
+    (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
+    (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
+    # abbreviations
+    (r"\bc/w\b", "consistent with"),
+    (r"\bw/(?!o\b)\s*", "with "),
+    (r"\band\s*/\s*or\b", "or"),
+    (r"\bhx\b", "history"),
+    (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
+    (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
+    # signs
+    (r"\bnon-\s?(?=[a-z])", "non"),
+    (r"(\s\+\s[^+]*)\s-\s", r"\1 without "),  # "edema + effusion - pneumothorax"
+    (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
+    (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
+    (r"([a-z][\w -]*?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
+    # joined
+    (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
+    (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
+    (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
+    (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
+    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what )?(?:sides?|size|age|sex|view)\b\)?", ""),
+    (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
+    # what is asked for all the more
+    (r"\b(?:do not|don['\u2019]t|never)\s+(?:miss|overlook|forget)\b", ""),
+    # what doubts the archive, not the finding
+    (_IF_ANY, ""),
+    (r"\bmaybe\b", "possible"),
+    # studies that are alike, not findings that stay the same
+    (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
+    # denials
+    (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
+    (_IS_NOT, " without "),
+    # change and degree in everyday words
+    (
+        rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)",
+        " ",
+    ),
+    (rf"\b(?:{_BECAME}|{_IS})\s+(?:much\s+)?better\b", "improved"),
+    (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
+    (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
+    (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),
+    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b", "resolved"),
+)
+"""Patterns, each with what stands for it in a report, in the order in which they are applied."""
+_REWORDING: Final = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in _REWORDED)
+_LEFT_OUT_BY = (
+    r"exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|filter(?:ing)? out|minus|instead of"
+    r"|in place of|as opposed to|(?:i|we) do(?: not|n['\u2019]t) (?:need|want)(?: to see)?"
+    r"|(?:drop|remove|ignore|disregard|discard)"
+    rf"(?=\s+(?:the|any|all|every|those|anything|everything|{_STUDIES})\b)"
+    r"|unless (?:(?:it is|there is|there are)(?: also)?|with|accompanied by)"
+    r"|(?:any|every)thing but|all but|absent(?=\s+\w)"
+)
+_EXCEPTION = r"(?:all )?except(?:ing)?(?: for)?|with the exception of|other than|apart from|aside from|besides"
+_LEFT_OUT = re.compile(
+    r"(?<!\bto )(?<!\bnot )(?<!\bcannot )(?<!n't )(?<!n\u2019t )(?<!\bclearly )"
+    rf"\b(?:(?:but\s+|and\s+)?(?:{_LEFT_OUT_BY}|(?P<exception>{_EXCEPTION})))\s+"
+    rf"(?:(?:the|any|all|every|those|anything|everything|people|persons?|{_STUDIES}|with|who|that|which"
+    rf"|ha(?:ve|s|ving|d)|show(?:s|ing)?|of|{_IS})\s+)*",
+    re.IGNORECASE,
+)
+"""How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
+_NEXT_REQUEST = re.compile(
+    r"(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want)|any)\b)(?!show(?:s|ing))", re.IGNORECASE
+)
+"""Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
+_ONLY_NEXT = re.compile(r"(?P<denied>\b(?:without|no|not)\b[^,;.]*),\s*(?:just|only)\b", re.IGNORECASE)
+"""What is wanted after what is not: "without pneumonia, just bronchiectasis"."""
+_NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE)
+"""Before an exception, what makes it the only thing that is there: "no opacity except for a scar"."""
+_ONLY_THING = re.compile(
+    r"(?:^|(?<=[,;.]))(?P<nothing>[^,;.]*\b(?:normal|clear|unremarkable|negative|no (?:(?:evidence|signs?) of )?"
+    r"(?:other |acute |significant |interval )*(?:abnormalit(?:y|ies)|findings?|changes?|disease|process))\b[^,;.]*?)"
+    rf"\s(?:{_EXCEPTION})\s+|\bnothing\s+(?:but|{_EXCEPTION})\s+",
+    re.IGNORECASE,
+)
+"""A statement that nothing is there but what follows: "clear lungs except for a scar"."""
+
+
+def worded_as_reports(query: str) -> str:
+    """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
+    for pattern, words in _REWORDING:
+        query = pattern.sub(words, query)
+    query = _ONLY_THING.sub(_without_nothing, query)
+
+    def replaced(match: re.Match[str]) -> str:
+        is_only_thing = match["exception"] and _NOTHING_THERE.search(query, 0, match.start())
+        if is_only_thing:
+            return "except for "
+        return "without "
+
+    return _ONLY_NEXT.sub(r"\g<denied>; ", _NEXT_REQUEST.sub("; ", _LEFT_OUT.sub(replaced, query)))
+
+
+def _without_nothing(match: re.Match[str]) -> str:
+    """Return the end of a clause for a statement that nothing is there; the statement if it names something there."""
+    mentions = mentions_in(match["nothing"] or "", is_query=True)
+    return match[0] if any(one.finding and one.status is not Status.ABSENT for one in mentions) else "; "

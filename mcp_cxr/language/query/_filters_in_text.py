@@ -65,6 +65,7 @@ _UNITS = (
 _NUMBER = rf"(?:\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
 _LIMIT = re.compile(
     r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|grab|pick|select|send|collect"
+    r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
     r"\s+(?:me\s+|us\s+|up\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"
     rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"

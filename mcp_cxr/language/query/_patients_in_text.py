@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
-_YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.)[\s-]*(?:old)?"
+_YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.)[\s-]*(?:olds?)?"
 _YEARS = rf"(?:\s*{_YEARS_OLD})?"
 _YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
 _NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
@@ -19,11 +19,11 @@ _AGE = re.compile(
     rf"|\b(?:aged?\s+)?(?:under|below|younger than)\s+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}}){_YEARS}"
     rf"|\b(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|\bup to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
     rf"|\baged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|\baged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
-    rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
+    rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+{_YEARS}|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
     rf"|\b(?:aged?\s+)?(?P<or_less>\d{{1,3}}){_YEARS}\s+(?:or|and)\s+(?:younger|under|below)"
     rf"|\b(?:aged?\s+)?(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
     rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"
-    r"|\bin\s+(?:his|her|their|the)\s+(?P<decade>[1-9]0)['\u2019]?s"
+    r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
     rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
     re.IGNORECASE,
 )
@@ -34,6 +34,8 @@ _PATIENTS = (
 )
 _PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|lad(?:y|ies)|gentlem[ae]n))"
 _AGE_GROUPS: Final = {
+    "infants|babies": (None, 1),
+    "teenagers?|teens|adolescents?": (13, 19),
     rf"children|kids|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
     rf"adults|adult{_PATIENTS}": (18, None),
     rf"elderly|geriatric|seniors|old(?:er)?{_PEOPLE}": (65, None),

@@ -31,13 +31,20 @@ _REWORDED: Final = (
     (r"\bhx\b", "history"),
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
+    (r"\bct (?=removal|removed|placement|in situ|to suction)", "chest tube "),
+    (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
     # signs
+    (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
+    (r"#\s*(?=[a-z])", "fracture "),
     (r"\bnon-\s?(?=[a-z])", "non"),
     (r"(\s\+\s[^+]*)\s-\s", r"\1 without "),  # "edema + effusion - pneumothorax"
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]*?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
     # joined
+    (r"\bnot (?:just|merely|simply)\b", "not only"),
+    (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
+    (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
     (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
@@ -52,6 +59,9 @@ _REWORDED: Final = (
     # studies that are alike, not findings that stay the same
     (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
     # denials
+    (rf"\b{_IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
+    (r",?\s*\b(?:(?:but|and)\s+)?none\s+(?=(?:on|in|at)\b)", ", not "),
+    (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),
     (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
     (_IS_NOT, " without "),
     # change and degree in everyday words

@@ -115,7 +115,8 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
 
 def _fits(word: str, before: Sequence[str], after: Sequence[str]) -> bool:
     """Whether a word and one of the words beside it stand side by side in the tables."""
-    pairs = {*((one, word) for one in before[-1:]), *((word, one) for one in after[:1])}
+    following = (_candidates(after[0]) or after[:1]) if after and after[0] not in table_words() else after[:1]
+    pairs = {*((one, word) for one in before[-1:]), *((word, one) for one in following)}
     return not pairs.isdisjoint(_neighbors_in_tables())
 
 

@@ -27,6 +27,7 @@ from mcp_cxr.language import Correction, one_edit_away, parse_query_text
             [("lowr", "lower"), ("consolidaton", "consolidation")],
             "consolidation",
         ),
+        ("plural thickning", [("plural", "pleural"), ("thickning", "thickening")], "pleural thickening"),
         ("efussion", [("efussion", "effusion")], "pleural effusion"),
         ("bronchiect", [("bronchiect", "bronchiectasis")], "bronchiectasis"),
     ],

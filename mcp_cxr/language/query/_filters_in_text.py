@@ -18,7 +18,7 @@ _NO_VIEW_BEFORE = (
     r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?"
     r"|aspects?|segments?|lungs?|lobes?|portions?|bases?|window|band|branch(?:es)?|sling|chest wall"
     r"|displacement|margin|border|thorax|hemithorax|costophrenic|pleural?|third|half|side|end|clavicle|sulcus"
-    r"|view box)"
+    r"|view box|decubitus)"
 )
 _VIEW = r"(?:pa|ap|posteroanterior|anteroposterior|lateral|frontal)"
 _VIEWS = re.compile(
@@ -64,7 +64,7 @@ _UNITS = (
 )
 _NUMBER = rf"(?:\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
 _LIMIT = re.compile(
-    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|grab|pick|select|send|collect"
+    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect"
     r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
     r"\s+(?:me\s+|us\s+|up\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import (
-    SIDES,
     WORD,
     ancestors,
     finding_entries,
@@ -20,6 +19,7 @@ from mcp_cxr.language._vocabulary import (
     stem,
     terms,
 )
+from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, chains_in, joined_groups
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._requests import worded_as_reports
@@ -36,8 +36,6 @@ REQUEST_WORDS = frozenset(
     resources.files("mcp_cxr.language").joinpath("request_words.txt").read_text(encoding="utf-8").split()
 )
 """Words of a request that describe no image: "please show me all patients with"."""
-_FILLER_MODIFIERS = frozenset({"acute", "focal", "multiple", "previous"})
-"""Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _NORMAL = re.compile(
     r"^(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
@@ -65,11 +63,6 @@ _BOTH_FINDINGS = re.compile(
     re.IGNORECASE,
 )
 """No sides: "both effusion and edema"."""
-_EITHER_SIDE = re.compile(
-    r"\b(?:left|right)(?:[ -]sided)?\s+or\s+(?:(?:on|in|at)\s+)?(?:the\s+)?(?:left|right)\b", re.IGNORECASE
-)
-
-
 _OPTIONAL = re.compile(
     r",?\s*\bwith(?:\s+(?:or|and)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in|on)\b)[^,.;])+)",
     re.IGNORECASE,
@@ -110,6 +103,28 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 
 def _parsed(text: str) -> QueryMeaning:
+    if (parsed := _parsed_in_parts(text)) is not None:
+        return parsed
+    text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
+    mentions = _mentions(_with_kinds_named(_plain(text)))
+    in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
+    findings = [one for one in mentions if one.finding]
+    stated = set[str]().union(*(one.modifiers for one in findings))
+    words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
+    chains = chains_in(text)
+    groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
+    ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
+    return QueryMeaning(
+        wanted=_not_implied([alternatives(group, chains) for group in groups]),
+        ruled_out=alternatives(ruled_out, chains),
+        words=_unique(one.text for one in words if one.status is not Status.ABSENT),
+        ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
+        modifiers=() if findings else _unique(modifiers_in(text)),
+    )
+
+
+def _parsed_in_parts(text: str) -> QueryMeaning | None:
+    """Return the meaning of a query of which a part is read apart; None if there is no such part."""
     if minus := _MINUS.search(text):
         parsed, excluded = _parsed(f"{text[: minus.start()]} {text[minus.end() :]}"), _parsed(minus["word"])
         return replace(
@@ -117,35 +132,16 @@ def _parsed(text: str) -> QueryMeaning:
             ruled_out=_unique([*parsed.ruled_out, *excluded.findings]),
             ruled_out_words=_unique([*parsed.ruled_out_words, *excluded.words]),
         )
-    if (optional := _OPTIONAL.search(text)) and (
-        rest := f"{text[: optional.start()]} {text[optional.end() :]}"
-    ).strip():
-        parsed = _parsed(rest)
+    if optional := _OPTIONAL.search(text):
+        parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}")
         if parsed.wanted:
             return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
-    text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
     if (denied := _NOT_THERE.search(text)) and (values := _place_alone(denied["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
         if parsed.wanted and not values & parsed.findings[-1].modifiers:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
-    if placed := _placed_as_a_whole(text):
-        return placed
-    mentions = _mentions(_with_kinds_named(_plain(text)))
-    in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
-    findings = [one for one in mentions if one.finding]
-    stated = set[str]().union(*(one.modifiers for one in findings))
-    words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
-    is_either = bool(_EITHER_SIDE.search(text))
-    groups = _groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history)
-    ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
-    return QueryMeaning(
-        wanted=tuple(_by_side(group) for group in groups) if is_either else groups,
-        ruled_out=_by_side(ruled_out) if is_either else _unique(ruled_out),
-        words=_unique(one.text for one in words if one.status is not Status.ABSENT),
-        ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
-        modifiers=() if findings else _unique(modifiers_in(text)),
-    )
+    return _placed_as_a_whole(text)
 
 
 def _mentions(text: str) -> list[Mention]:
@@ -230,7 +226,12 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
             groups[-1].append(finding)
         else:
             groups.append([finding])
-    found = dict.fromkeys(_unique(group) for group in groups)
+    return tuple(map(_unique, groups))
+
+
+def _not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[WantedFinding, ...], ...]:
+    """Return the groups, each once, without those that another one implies."""
+    found = dict.fromkeys(groups)
     return tuple(group for group in found if not any(_is_said_by(group, other) for other in found))
 
 
@@ -238,15 +239,6 @@ def _is_said_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) 
     """Whether each finding of another group is a kind of the only one of a group: "fracture of ribs or clavicles"."""
     one = group[0]
     return len(group) == 1 and not one.modifiers and all(one.name in ancestors(each.name) for each in other)
-
-
-def _by_side(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:
-    """Return each finding that is wanted on both sides once for each: "effusion left or right" is on either."""
-    return _unique(
-        replace(one, modifiers=one.modifiers - set(SIDES) | {side}) if one.sides == SIDES else one
-        for one in wanted
-        for side in SIDES
-    )
 
 
 def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
@@ -260,7 +252,7 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    modifiers = mention.modifiers - _FILLER_MODIFIERS - modifier_values(mention.name)
+    modifiers = mention.modifiers - NOT_STATED - modifier_values(mention.name)
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,

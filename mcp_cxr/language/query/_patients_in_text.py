@@ -27,6 +27,17 @@ _AGE = re.compile(
     rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
     re.IGNORECASE,
 )
+_TENS: Final = {
+    name: 10 * number
+    for number, name in enumerate(
+        ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
+    )
+}
+_TENS_IN_WORDS = re.compile(
+    r"(?P<before>\b(?:over|under|above|below|aged?|(?:older|younger) than)\s+(?:the age of\s+)?)"
+    rf"(?P<tens>{'|'.join(_TENS)})\b",
+    re.IGNORECASE,
+)
 _LETTER = re.compile(rf"\b(?P<years>\d\d)(?:\s*-?\s*(?:{_YEARS_OLD})\s*(?P<sex>[mMfF])|(?P<short>[MF]))\b")
 """An age with the sex as a letter: "65F", "72 yo m"."""
 _PATIENTS = (
@@ -48,6 +59,7 @@ _TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "only", "old")
 def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
     """Return the text without what it says of sex and age; F or M; and the lowest and highest age, inclusive."""
     low = high = None
+    text = _TENS_IN_WORDS.sub(lambda match: f"{match['before']}{_TENS[match['tens'].lower()]}", text)
     letters = [*_LETTER.finditer(text)]
     text = _LETTER.sub(" ", text)
     sexes = [(match["sex"] or match["short"]).upper() for match in letters]

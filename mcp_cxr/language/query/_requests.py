@@ -20,6 +20,11 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\bbut\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
+_LOBES = (
+    r"\b(upper|middle|lower)\s+(or|and)\s+"
+    r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
+)
+_BONES = r"(?:clavicle|rib|scapula|sternum|humer|vertebra|spine)"
 _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
@@ -51,6 +56,8 @@ _REWORDED: Final = (
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what )?(?:sides?|size|age|sex|view)\b\)?", ""),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
+    (_LOBES, r"\1 \4 \2 "),
+    (rf"\b(fractures? of (?:the )?)(\w+) (and|or) (?:the )?(?={_BONES})", r"\1\2 \3 fracture of "),
     # what is asked for all the more
     (r"\b(?:do not|don['\u2019]t|never)\s+(?:miss|overlook|forget)\b", ""),
     # what doubts the archive, not the finding

@@ -105,6 +105,22 @@ def test_left_or_right_is_either_side(query: str) -> None:
     assert [[one.sides for one in group] for group in parse_query_text(query).wanted] == [[("left",), ("right",)]]
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("small or moderate effusion", ["pleural effusion, small", "pleural effusion, moderate"]),
+        ("mild to moderate edema", ["pulmonary edema, mild", "pulmonary edema, moderate"]),
+        ("opacity in the upper or lower lobe", ["opacity, upper lobe", "opacity, lower lobe"]),
+        ("right middle or lower lobe mass", ["mass, right, middle lobe", "mass, right, lower lobe"]),
+        ("mass in the RUL or LLL", ["mass, right, upper lobe", "mass, left, lower lobe"]),
+        ("acute or old rib fracture", ["rib fracture, old", "rib fracture"]),
+        ("fracture of ribs or clavicles", ["rib fracture", "clavicle fracture"]),
+    ],
+)
+def test_modifiers_that_or_joins_are_alternatives(query: str, wanted: list[str]) -> None:
+    assert [[one.description for one in group] for group in parse_query_text(query).wanted] == [wanted]
+
+
 def test_a_number_alone_is_no_word_of_a_query() -> None:
     assert parse_query_text("effusion in 3 patients").words == ()
 

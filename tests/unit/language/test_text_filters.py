@@ -40,6 +40,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("first five AP images", TextFilters("", ("AP",), limit=5)),
         ("between 01/2019 and 12/2019", TextFilters("", date_from="2019-01-01", date_to="2019-12-31")),
         ("in 2017 or 2018", TextFilters("", date_from="2017-01-01", date_to="2018-12-31")),
+        ("over ninety", TextFilters("", age_from=90)),
         ("children", TextFilters("", age_to=17)),
         ("edema in 2019", TextFilters("edema", date_from="2019-01-01", date_to="2019-12-31")),
         ("edema before 2020-03-01", TextFilters("edema", date_to="2020-02-29")),

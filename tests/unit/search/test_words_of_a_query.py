@@ -211,20 +211,20 @@ async def test_a_word_of_the_reports_is_not_taken_for_a_word_that_they_lack() ->
     assert misspelt.understood.corrected == {"linkss": "links"}
 
 
-@pytest.mark.parametrize("typed", ["mortar", "parapneumonik"])
+@pytest.mark.parametrize("typed", ["mortar", "pericholecystik"])
 async def test_a_word_is_not_taken_for_another_that_may_be_a_misspelling(typed: str) -> None:
     """Neither is an everyday word corrected, nor is any word corrected to one that stands in one report alone."""
-    async with reported(["FINDINGS: A morter.", "FINDINGS: Parapneumonic."]) as archive:
+    async with reported(["FINDINGS: A morter.", "FINDINGS: Pericholecystic."]) as archive:
         page = await archive.search(f"pneumothorax {typed}")
     assert page.understood is not None
     assert (page.understood.corrected, page.understood.ignored) == ({}, [typed])
 
 
 async def test_a_word_of_several_reports_that_no_list_knows_is_searched_for_a_misspelt_one() -> None:
-    async with reported(["FINDINGS: Parapneumonic.", "FINDINGS: Parapneumonic."]) as archive:
-        page = await archive.search("parapneumonik")
+    async with reported(["FINDINGS: Pericholecystic.", "FINDINGS: Pericholecystic."]) as archive:
+        page = await archive.search("pericholecystik")
     assert page.understood is not None
-    assert page.understood.corrected == {"parapneumonik": "parapneumonic"}
+    assert page.understood.corrected == {"pericholecystik": "pericholecystic"}
 
 
 async def test_a_word_of_a_label_is_not_said_to_be_in_the_report() -> None:

@@ -39,14 +39,14 @@ def open_without_links(path: Path) -> BufferedReader:
     Raises:
         OSError: As `open` does; with ELOOP for a link, with EINVAL for anything but a regular file.
     """
-    descriptor = _compared(path) if _O_PATH is None else _stepwise(path, _O_PATH)
+    descriptor = _open_and_compare(path) if _O_PATH is None else _open_folder_by_folder(path, _O_PATH)
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return os.fdopen(descriptor, "rb")
     os.close(descriptor)
     raise _error(errno.EINVAL)
 
 
-def _stepwise(path: Path, flag: int) -> int:
+def _open_folder_by_folder(path: Path, flag: int) -> int:
     first, *between, name = path.absolute().parts
     folder = os.open(first, flag | os.O_DIRECTORY)
     try:
@@ -68,7 +68,7 @@ def _folder(name: str, flag: int, outer: int) -> int:
         raise
 
 
-def _compared(path: Path) -> int:
+def _open_and_compare(path: Path) -> int:
     _require_file(path.lstat())
     descriptor = os.open(path, _READ)
     if path.resolve() == path.absolute() and os.path.samestat(os.fstat(descriptor), path.lstat()):

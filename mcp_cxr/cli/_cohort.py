@@ -81,7 +81,7 @@ def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None
         if made.header["understood"]:
             note(f"Read as: {Understood.model_validate(made.header['understood']).as_text()}")
         if made.header["counts"]:
-            note(f"Studies of the archive by how they match: {_shown(made.header['counts'])}")
+            note(f"Studies of the archive by how they match: {_as_text(made.header['counts'])}")
         for line in made.header["warnings"]:
             note(f"Note: {line}")
         note(f"Cohort {name} is frozen; `mcp-cxr cohort verify {name}` shows whether anything has changed.")
@@ -209,7 +209,7 @@ def _diff_lines(found: CohortDifference, first: str, second: str) -> Iterator[st
         more = " ..." if len(ids) > _EXAMPLES else ""
         yield f"{what}: {len(ids)} images" + (f" ({', '.join(ids[:_EXAMPLES])}{more})" if ids else "")
     for name, (one, other) in found.made_differently.items():
-        yield f"{name.replace('_', ' ')}: {_shown(one)} in {first}; {_shown(other)} in {second}"
+        yield f"{name.replace('_', ' ')}: {_as_text(one)} in {first}; {_as_text(other)} in {second}"
 
 
 def _splits(header: Mapping[str, Any]) -> list[tuple[str, dict[str, int]]]:
@@ -239,7 +239,7 @@ def _show_lines(found: Cohort) -> Iterator[str]:
         *("patient_safe", "patients", "labels_by", "fingerprint", "versions", "built_by", "searchable_words"),
     ):
         if (value := header[name]) not in (None, {}, ""):
-            yield f"{name.replace('_', ' ')}: {_shown(value)}"
+            yield f"{name.replace('_', ' ')}: {_as_text(value)}"
     if header["forgotten"]:
         yield f"forgotten: {header['forgotten']} images were removed by `mcp-cxr forget`"
     leaks = header["leaks"]
@@ -258,13 +258,13 @@ def _in_brackets(ids: list[str]) -> str:
     return f" ({', '.join(ids)})" if ids else ""
 
 
-def _shown(value: Any) -> str:  # noqa: ANN401 - JSON
+def _as_text(value: Any) -> str:  # noqa: ANN401 - JSON
     match value:
         case dict():
-            parts = [f"{name} {_shown(one)}" for name, one in value.items() if one not in (None, [], {})]  # pyright: ignore[reportUnknownVariableType]
+            parts = [f"{name} {_as_text(one)}" for name, one in value.items() if one not in (None, [], {})]  # pyright: ignore[reportUnknownVariableType]
             return ", ".join(parts) or "nothing"
         case list():
-            return ", ".join(map(_shown, value)) or "nothing"  # pyright: ignore[reportUnknownArgumentType]
+            return ", ".join(map(_as_text, value)) or "nothing"  # pyright: ignore[reportUnknownArgumentType]
         case bool():
             return "yes" if value else "no"
         case None:

@@ -102,7 +102,7 @@ class ClassifyStage:
         if not self.store_exists:
             result.to_ingest = chunk.files
             return result
-        found = await self._sort(chunk)
+        found = await self._group_by_action(chunk)
         result.to_ingest = found.to_ingest
         here = [*found.stored, *found.moved.values()]
         result.skipped = len(here)
@@ -162,7 +162,7 @@ class ClassifyStage:
     async def _stored(self, ids: Iterable[ImageId]) -> set[ImageId]:
         return await self.store.known_ids(set(ids)) if self.store_exists else set()
 
-    async def _sort(self, chunk: _Chunk) -> _FilesByAction:
+    async def _group_by_action(self, chunk: _Chunk) -> _FilesByAction:
         files = await distinct_ids(chunk.files, self.store, self.id_assigner)
         images = await self._own_images(files)
         lost = await self.stored_paths.lost_files(images, {new.path_text for new in files}, chunk.replaced)

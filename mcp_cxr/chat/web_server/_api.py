@@ -56,11 +56,11 @@ async def _call_tool(request: Request) -> Response:
     if not isinstance(name, str) or name not in _READ_ONLY_TOOLS or not isinstance(sent.get("arguments"), dict):
         raise HTTPException(400, "Refused: the viewer has no such tool.")
     backend = current_backend()
-    answer = await result_unless_left(request, backend, _called(backend, name, sent["arguments"]))
+    answer = await result_unless_left(request, backend, _tool_result(backend, name, sent["arguments"]))
     return Response(status_code=499) if answer is None else JSONResponse(answer)
 
 
-async def _called(backend: Backend, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
+async def _tool_result(backend: Backend, tool: str, arguments: dict[str, Any]) -> dict[str, Any]:
     try:
         result = await backend.user_server.call(tool, backend.uploads.with_paths(arguments))
     except (CxrError, MCPError) as exc:

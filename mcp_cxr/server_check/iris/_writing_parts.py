@@ -111,7 +111,7 @@ async def check_iris_by_writing(
             return await parts.run(part, f"IRIS {name}", SHARES_S[name], work, **known)
 
         shape = {"rows": size.rows, "dimension": size.dimension}
-        own = await run(StatementsFacts, "own tables", lambda found: _own(session, size, found))
+        own = await run(StatementsFacts, "own tables", lambda found: _all_statements(session, size, found))
         cases = await run(
             CasesFacts, "cases", lambda found: _letter_case_and_error_codes.run(session, size.dimension, found)
         )
@@ -122,7 +122,7 @@ async def check_iris_by_writing(
     return facts.model_copy(update={"own_tables": own, "cases": cases, "load": load, "writers": both})
 
 
-async def _own(session: Session, size: WriteSize, found: Found) -> None:
+async def _all_statements(session: Session, size: WriteSize, found: Found) -> None:
     found["calls"] = ()
     for call in writes(session.location, drawn_fingerprint(size.dimension), _FEW):
         found["calls"] += (await session.record(call, twice=False, may_write=True),)

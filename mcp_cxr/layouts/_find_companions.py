@@ -30,6 +30,7 @@ _ABOUT = re.compile(
 )  # of the data set, not of an image
 _DOCUMENT = re.compile(r".+\.(?:pdf|docx?|rtf|odt)", re.IGNORECASE)
 _OTHER_TABLE = re.compile(r".+\.(?:xlsx?|ods|tsv|jsonl?|parquet|feather)", re.IGNORECASE)
+_KINDS = (_TABLE, _PACKED, _TEXT, _DOCUMENT, _OTHER_TABLE)
 # Where data sets keep their tables, also beside the folder of the images that was named.
 _OF_TABLES = re.compile(r"annotations|chexbert_labels|labels|csv|tables|metadata|mimic-cxr-reports", re.IGNORECASE)
 # Folders of images alone, of which a data set has hundreds of thousands.
@@ -81,6 +82,7 @@ def find_tables(folders: Sequence[Path], adapters: Sequence[type[Adapter]]) -> F
     unknown = [path for path, header in named if not _add(found, path, header, adapters)]
     near = [path for path in dict.fromkeys(files) if _is_near(path, folders)]
     _add_unused(found, near, unknown)
+    _add_other_files(found, folders)
     used = {one.path for tables in found.tables.values() for one in tables}
     texts = (path for path in near if path not in used and _may_be_report(path.name))
     found.texts = [path.with_suffix("") if path.suffix.lower() == ".gz" else path for path in texts]
@@ -125,6 +127,14 @@ def _add_unused(found: FolderContents, files: Sequence[Path], tables: Sequence[P
         found.warnings.append(
             f"Not opened: packed files ({packed}). If they hold images, tables or reports, unpack them."
         )
+
+
+def _add_other_files(found: FolderContents, folders: Sequence[Path]) -> None:
+    """Warn of files that were named as companions, and cannot be any by their names."""
+    documents = {path for paths in found.documents.values() for path in paths}
+    others = [path.name for path in folders if path not in documents and path.is_file()]
+    if odd := [name for name in others if not any(kind.fullmatch(name) for kind in _KINDS)]:
+        found.warnings.append(f"Not a companion: {', '.join(odd)}. Name CSV tables, or the text files of reports.")
 
 
 def _may_be_report(name: str) -> bool:

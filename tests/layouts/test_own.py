@@ -175,12 +175,13 @@ async def test_tables_spreadsheets_and_packed_files_that_are_not_used_are_report
     (image_dir.parent / "other.csv").write_text("a,b\n1,2\n")
     for name in ("Doe John.zip", "old.RAR", "export.tar.gz", "list.xlsx", "labels.json", "Doe.pdf"):
         (image_dir / name).write_bytes(b"PK")
-    summary = await ingested(data, image_dir)
+    summary = await ingested(data, image_dir, companions=(image_dir / "1.png", image_dir / "labels.json"))
     assert summary.notes == [
         _NO_COLUMNS,
         "Not used: tables in other formats (.json: 1, .xlsx: 1). Save them as CSV.",
         "Not used: documents (.pdf: 1). Save reports as text files (.txt).",
         "Not opened: packed files (.zip: 1, .gz: 1, .rar: 1). If they hold images, tables or reports, unpack them.",
+        "Not a companion: 1.png. Name CSV tables, or the text files of reports.",
     ]
     assert summary.unused == ["patients.csv", "*.json: 1", "*.xlsx: 1", "*.pdf: 1", "*.zip: 1", "*.gz: 1", "*.rar: 1"]
 

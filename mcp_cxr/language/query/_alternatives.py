@@ -20,30 +20,38 @@ Chain: TypeAlias = tuple[frozenset[str], ...]
 
 NOT_STATED = frozenset({"acute", "focal", "multiple", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
-_JOINED = re.compile(r"\s*(?:,\s*)?(?P<word>or|to|-to-|/|,)\s*(?:(?:in|on|at)\s+)?(?:the\s+)?")
+_FEWEST = 2  # alternatives
+_JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")
+_ALTERNATIVE = re.compile(r"\b(?:or|nor|to)\b")
 _SIDED = re.compile(r"(?P<side>\b(?:left|right))[ -]sided\b", re.IGNORECASE)
 
 
-def chains_in(text: str) -> tuple[Chain, ...]:
-    """Return the alternatives that "or", or "to" between sizes, joins in a query."""
+def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
+    """Return a query without what joins alternatives, so that all of them belong to the finding, and the alternatives.
+
+    "Edema and small or large effusion" becomes "edema and small large effusion", with small and large. "To" joins too:
+    "small to moderate".
+    """
     plain = _SIDED.sub(r"\g<side>", normalize(text)).replace("-", " ")
-    found: list[list[frozenset[str]]] = []
-    words: list[str] = []
+    runs: list[list[re.Match[str]]] = []
     end = 0
     for phrase in modifiers_in(plain):
         match = re.compile(rf"\b{re.escape(phrase)}\b").search(plain, end)
         if match is None:
             continue
-        joined = _JOINED.fullmatch(plain, end, match.start())
-        if found and joined:
-            found[-1].append(modifier_values(phrase))
-            words[-1] += f" {joined['word']}"
+        if runs and _JOINED.fullmatch(plain, end, match.start()):
+            runs[-1].append(match)
         else:
-            found.append([modifier_values(phrase)])
-            words.append("")
+            runs.append([match])
         end = match.end()
-    chains = zip(found, words, strict=True)
-    return tuple(tuple(chain) for chain, joins in chains if {"or", "to"} & {*joins.split()} and _alike(chain))
+    chains: list[Chain] = []
+    for run in reversed(runs):
+        chain = tuple(modifier_values(one[0]) for one in run)
+        between = plain[run[0].end() : run[-1].start()]
+        if _ALTERNATIVE.search(between) and _alike(chain):
+            chains.insert(0, chain)
+            plain = f"{plain[: run[0].start()]}{' '.join(one[0] for one in run)}{plain[run[-1].end() :]}"
+    return plain if chains else text, tuple(chains)
 
 
 def _alike(chain: Sequence[frozenset[str]]) -> bool:
@@ -64,7 +72,7 @@ def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
     held = [values for values in chain if values <= wanted.modifiers]
     if any(values <= NOT_STATED for values in chain):
         held.append(frozenset())
-    if len(held) == 1 or held == [frozenset()]:
+    if len(held) < _FEWEST:
         return [wanted]
     rest = wanted.modifiers.difference(*chain)
     if any(values.isdisjoint(SIDES) for values in chain):  # "right middle or lower lobe"

@@ -23,7 +23,8 @@ _DATES = re.compile(
     rf"|(?:after|later than|newer than)\s+(?P<after>{_DATE}){_END}"
     rf"|(?:until|till|up to|through|on or before)\s+(?P<until>{_DATE}){_END}"
     rf"|(?:before|prior to|earlier than|older than)\s+(?P<before>{_DATE}){_END}"
-    rf"|(?:in|during|from|on|of|dated)\s+(?:the\s+year\s+)?(?P<within>{_DATE}){_END})",
+    rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date:?)\s+(?:the\s+year\s+)?(?P<within>{_DATE}){_END}"
+    rf"|(?P<day>{_YEAR}-\d\d-\d\d){_END})",
     re.IGNORECASE,
 )
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")

@@ -19,7 +19,7 @@ from mcp_cxr.language._vocabulary import (
     stem,
     terms,
 )
-from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, chains_in, joined_groups
+from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, joined_groups, without_joins
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._requests import worded_as_reports
@@ -40,7 +40,7 @@ _NORMAL = re.compile(
     r"^(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+please)?$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with))*$"
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
@@ -106,12 +106,12 @@ def _parsed(text: str) -> QueryMeaning:
     if (parsed := _parsed_in_parts(text)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
-    mentions = _mentions(_with_kinds_named(_plain(text)))
+    text, chains = without_joins(_with_kinds_named(_plain(text)))
+    mentions = _mentions(text)
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
     stated = set[str]().union(*(one.modifiers for one in findings))
     words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
-    chains = chains_in(text)
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
     ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
     return QueryMeaning(
@@ -244,7 +244,7 @@ def _is_said_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) 
 def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
     """Whether a finding is joined to the one before it by "or", or by a comma of a list that "or" ends."""
     for later in wanted[index:]:
-        if later.joined_by in ("or", "versus", "vs"):
+        if later.joined_by == "or" or (later is wanted[index] and later.joined_by in ("versus", "vs")):
             return True
         if later.joined_by != ",":
             return False

@@ -29,10 +29,15 @@ _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
+    # what is polite
+    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", ""),
+    (rf"\b({_IS}) not there\b", r"\1 there"),
+    (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
     # abbreviations
     (r"\bc/w\b", "consistent with"),
     (r"\bw/(?!o\b)\s*", "with "),
     (r"\band\s*/\s*or\b", "or"),
+    (r"\bneg\b", "negative"),
     (r"\bhx\b", "history"),
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
@@ -43,6 +48,7 @@ _REWORDED: Final = (
     (r"#\s*(?=[a-z])", "fracture "),
     (r"\bnon-\s?(?=[a-z])", "non"),
     (r"(\s\+\s[^+]*)\s-\s", r"\1 without "),  # "edema + effusion - pneumothorax"
+    (r"\s(?:\+|&+)\s", " and "),
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]*?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
@@ -54,7 +60,8 @@ _REWORDED: Final = (
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
-    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what )?(?:sides?|size|age|sex|view)\b\)?", ""),
+    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
+    (r",?\s*\bbut not both\b", ""),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (_LOBES, r"\1 \4 \2 "),
     (rf"\b(fractures? of (?:the )?)(\w+) (and|or) (?:the )?(?={_BONES})", r"\1\2 \3 fracture of "),

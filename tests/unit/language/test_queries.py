@@ -206,6 +206,15 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("show effusions. They should be large", ["pleural effusion, large"], []),
         ("bilateral effusions, worse on the left", ["pleural effusion, bilateral"], []),
         ("non-calcified nodules", ["nodule"], []),
+        ("neither a left nor a right effusion", [], ["pleural effusion, left", "pleural effusion, right"]),
+        (
+            "atelectasis without small or moderate effusion",
+            ["atelectasis"],
+            ["pleural effusion, small", "pleural effusion, moderate"],
+        ),
+        ("negative for edema + effusion", [], ["pulmonary edema", "pleural effusion"]),
+        ("isn't there any study with edema?", ["pulmonary edema"], []),
+        ("would it be possible to show edema", ["pulmonary edema"], []),
         ("edema=yes effusion=no", ["pulmonary edema"], ["pleural effusion"]),
         ("edema, but only if there's an effusion too", ["pulmonary edema", "pleural effusion"], []),
         (

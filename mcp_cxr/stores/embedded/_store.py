@@ -19,10 +19,11 @@ from mcp_cxr.stores.embedded.database import (
     LockBusy,
     RankingCache,
     ResultCache,
+    StaleCopy,
     is_open_to_others,
     network_file_system,
 )
-from mcp_cxr.stores.embedded.vectors import LEAST_APPENDED, MAX_LAG_SLOTS, Int8Copy, StaleCopy, nearest
+from mcp_cxr.stores.embedded.vectors import LEAST_APPENDED, MAX_LAG_SLOTS, Int8Copy, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence

@@ -159,6 +159,19 @@ async def test_changes_by_another_program_are_detected(store: EmbeddedStore, tmp
         assert {where: await store.count(where) for where in FILTERS} == {w: await new.count(w) for w in FILTERS}
 
 
+@pytest.mark.parametrize("limit", [10, 600, 9999])
+async def test_images_that_another_program_replaces_without_a_trigger_are_no_hits(
+    store: EmbeddedStore, tmp_path: Path, file: Path, limit: int
+) -> None:
+    rows(tmp_path, "INSERT OR REPLACE INTO images (image_id) SELECT image_id FROM images WHERE slot % 3 = 0")
+    matched = await store.match(["pa", "ll"], Filter(), limit=limit)
+    assert await store.nearest(QUERIES[0], Filter(), limit=limit) == await plainly(store, QUERIES[0], Filter(), limit)
+    file.unlink()
+    store._rankings.clear()
+    assert matched == await store.match(["pa", "ll"], Filter(), limit=limit)
+    assert len(matched) == min(limit, 1000)
+
+
 async def test_external_rows_that_another_program_completes_are_found(store: EmbeddedStore, tmp_path: Path) -> None:
     rows(tmp_path, "UPDATE images SET made_by = NULL WHERE slot <= 200")
     await assert_answers_are_right(store)

@@ -13,8 +13,8 @@ import pytest
 from mcp_cxr.errors import StoreError, StoreUnavailable
 from mcp_cxr.records import Filter, ImageId, SubjectId
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.stores.embedded.database import locked
-from mcp_cxr.stores.embedded.vectors import LEAST_APPENDED, CopyWiper, Int8Copy, Int8Snapshot, StaleCopy
+from mcp_cxr.stores.embedded.database import StaleCopy, locked
+from mcp_cxr.stores.embedded.vectors import LEAST_APPENDED, CopyWiper, Int8Copy, Int8Snapshot
 from tests.faults.int8_copy.copies import COUNT, QUERIES, assert_answers_are_right, copied, image_facts, put
 
 if TYPE_CHECKING:

@@ -30,7 +30,7 @@ from mcp_cxr.stores.embedded.database._filter import (
     compose,
 )
 from mcp_cxr.stores.embedded.database._ranked_images import ranked_images
-from mcp_cxr.stores.embedded.database._result_cache import Changes, RankingCache, ResultCache
+from mcp_cxr.stores.embedded.database._result_cache import Changes, RankingCache, ResultCache, StaleCopy
 
 __all__ = [
     "CAN_LOCK",
@@ -46,6 +46,7 @@ __all__ = [
     "LockBusy",
     "RankingCache",
     "ResultCache",
+    "StaleCopy",
     "archive_info",
     "compose",
     "fingerprint_of",

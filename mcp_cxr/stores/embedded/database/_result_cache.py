@@ -38,6 +38,10 @@ class Changes:
         return cls(*connection.execute(_CHANGES).fetchone())
 
 
+class StaleCopy(Exception):
+    """The copy does not fit this state of the database: update it, and query again in a new transaction."""
+
+
 class ResultCache:
     """Keeps the last `capacity` results of slow queries until the database changes."""
 

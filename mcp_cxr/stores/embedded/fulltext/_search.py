@@ -10,7 +10,7 @@ import numpy as np
 
 from mcp_cxr.language import document_terms
 from mcp_cxr.records import Filter, Study, StudyId, SubjectId
-from mcp_cxr.stores.embedded.database import archive_info, ranked_images
+from mcp_cxr.stores.embedded.database import StaleCopy, archive_info, ranked_images
 from mcp_cxr.stores.embedded.fulltext import _postings
 from mcp_cxr.stores.embedded.fulltext._postings import Documents, bm25_scores
 from mcp_cxr.stores.embedded.fulltext._study_filter import (
@@ -118,6 +118,9 @@ def match(
     Args:
         images_of: See `ImagesOf`.
         first_images: Of many images that tie.
+
+    Raises:
+        StaleCopy: The copy does not fit this state of the database.
     """
     score_of = score_cache.get(_scores, connection, tuple(terms), by_presence, unkeyed={"mask_cache": mask_cache})
     few = selects_few(where)
@@ -138,7 +141,10 @@ def match(
             slots = np.concatenate((slots[better], first))
             scores = np.concatenate((scores[better], np.full(len(first), floor)))
     kept = scores >= floor
-    return ranked_images(connection, slots[kept], scores[kept], limit=limit, frontal_first=True)
+    hits = ranked_images(connection, slots[kept], scores[kept], limit=limit, frontal_first=True)
+    if len(hits) < min(limit, int(kept.sum())):  # another program removed images without a trace
+        raise StaleCopy
+    return hits
 
 
 def _scores(

@@ -25,6 +25,7 @@ from mcp_cxr.stores.embedded.database import (
     NOT_EXTERNAL,
     VIEW_RANK,
     Changes,
+    StaleCopy,
     compose,
     fingerprint_of,
     numbers_from_json,
@@ -37,7 +38,7 @@ from mcp_cxr.stores.embedded.fulltext import (
     selects_few,
     study_conditions,
 )
-from mcp_cxr.stores.embedded.vectors import StaleCopy, excluded_slots, uncovered_images
+from mcp_cxr.stores.embedded.vectors import excluded_slots, uncovered_images
 
 if TYPE_CHECKING:
     from collections.abc import Collection

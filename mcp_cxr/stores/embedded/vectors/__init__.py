@@ -6,7 +6,6 @@ from mcp_cxr.stores.embedded.vectors._int8_copy import (
     MOST_APPENDED,
     CopyWiper,
     Int8Copy,
-    StaleCopy,
 )
 from mcp_cxr.stores.embedded.vectors._int8_file import Int8Snapshot
 from mcp_cxr.stores.embedded.vectors._nearest import nearest
@@ -19,7 +18,6 @@ __all__ = [
     "CopyWiper",
     "Int8Copy",
     "Int8Snapshot",
-    "StaleCopy",
     "excluded_slots",
     "nearest",
     "uncovered_images",

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mcp_cxr.errors import StoreUnavailable
-from mcp_cxr.stores.embedded.database import CAN_LOCK, Changes, LockBusy, fingerprint_of, locked, stack_blobs_or_nan
+from mcp_cxr.stores.embedded.database import (
+    CAN_LOCK,
+    Changes,
+    LockBusy,
+    StaleCopy,
+    fingerprint_of,
+    locked,
+    stack_blobs_or_nan,
+)
 from mcp_cxr.stores.embedded.vectors._int8_file import Int8Header, Int8Snapshot, Writer
 from mcp_cxr.stores.embedded.vectors._quantized import quantize
 
@@ -62,10 +70,6 @@ FROM images AS i WHERE +i.made_by IS NOT NULL AND i.slot <= ? ORDER BY i.slot DE
 _TYPICAL = """
 SELECT (SELECT vector FROM vectors AS v WHERE v.slot = images.slot) FROM images
 WHERE made_by IS NOT NULL AND sample_key < 1152921504606846976 ORDER BY sample_key LIMIT 1024"""
-
-
-class StaleCopy(Exception):
-    """The copy does not fit this state of the database: update it, and query again in a new transaction."""
 
 
 class Int8Copy:

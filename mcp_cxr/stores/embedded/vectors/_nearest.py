@@ -16,6 +16,7 @@ from mcp_cxr.stores._shared import damaged_vector_error, unit_rows
 from mcp_cxr.stores.embedded.database import (
     NOT_EXTERNAL,
     Changes,
+    StaleCopy,
     compose,
     fingerprint_of,
     numbers_from_json,
@@ -24,7 +25,6 @@ from mcp_cxr.stores.embedded.database import (
 )
 from mcp_cxr.stores.embedded.fulltext import cached_study_mask, image_conditions, selects_few, study_conditions
 from mcp_cxr.stores.embedded.vectors._candidates import Candidates
-from mcp_cxr.stores.embedded.vectors._int8_copy import StaleCopy
 from mcp_cxr.stores.embedded.vectors._uncovered_images import uncovered_images
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ _DATES = re.compile(
     rf"\b(?:(?:between|from)\s+(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013)\s*(?P<high>{_DATE}){_END}"
     rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|or|and)\s*(?:in\s+)?(?P<last>{_YEAR}){_END}"
     rf"|(?:since|starting (?:in|from|on)|on or after)\s+(?P<since>{_DATE}){_END}(?:\s+on(?:wards?)?\b)?"
-    rf"|from\s+(?P<onwards>{_DATE}){_END}\s+(?:on|onwards?)\b(?!\s+the\b)"
+    rf"|from\s+(?P<onwards>{_DATE}){_END}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"
     rf"|(?:after|later than|newer than)\s+(?P<after>{_DATE}){_END}"
     rf"|(?:until|till|up to|through|on or before)\s+(?P<until>{_DATE}){_END}"
     rf"|(?:before|prior to|earlier than|older than)\s+(?P<before>{_DATE}){_END}"

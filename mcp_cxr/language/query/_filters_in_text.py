@@ -67,7 +67,7 @@ _LIMIT = re.compile(
     r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect"
     r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
-    r"\s+(?:me\s+|us\s+|up\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"
+    r"\s+(?:me\s+|us\s+|up\s+|with\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"
     rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
     rf"|\b(?:top|first|best|limit(?:ed)?(?:\s+to)?|max(?:imum)?(?:\s+of)?)\s+(?P<top>{_NUMBER})\b(?!\s*{_UNITS})"
     r"(?:\s+(?:results|hits))?"

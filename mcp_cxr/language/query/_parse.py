@@ -138,7 +138,7 @@ def _parsed_in_parts(text: str) -> QueryMeaning | None:
             return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
     if (denied := _NOT_THERE.search(text)) and (values := _place_alone(denied["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
-        if parsed.wanted and not values & parsed.findings[-1].modifiers:
+        if parsed.wanted and not values <= parsed.findings[-1].modifiers:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
     return _placed_as_a_whole(text)
@@ -231,8 +231,10 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
 
 def _not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[WantedFinding, ...], ...]:
     """Return the groups, each once, without those that another one implies."""
-    found = dict.fromkeys(groups)
-    return tuple(group for group in found if not any(_is_said_by(group, other) for other in found))
+    found = {tuple((one.description, one.is_hedged) for one in group): group for group in reversed(list(groups))}
+    return tuple(
+        group for group in reversed(found.values()) if not any(_is_said_by(group, other) for other in found.values())
+    )
 
 
 def _is_said_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:

@@ -13,10 +13,13 @@ _YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.)[\s-]*(?:olds?)?"
 _YEARS = rf"(?:\s*{_YEARS_OLD})?"
 _YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
 _NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
+_AFTER_SEX = (
+    "(?:" + "|".join(rf"(?<=\b{word})" for word in "female females woman women male males man men".split()) + ")"
+)
 _AGE = re.compile(
     rf"(?:\b(?:aged?|patients?|wom[ae]n|m[ae]n|females?|males?)\s*(?P<sign>[<>])=?\s*(?P<signed>\d{{1,3}}){_YEARS}"
-    rf"|\b(?:aged?\s+)?(?:over|above|older than)\s+(?:the age of\s+|age\s+)?(?P<from>\d{{1,3}}){_YEARS}"
-    rf"|\b(?:aged?\s+)?(?:under|below|younger than)\s+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}}){_YEARS}"
+    rf"|\b(?:aged?\s+)?(?:over|above|older than)[\s-]+(?:the age of\s+|age\s+)?(?P<from>\d{{1,3}})(?:s\b)?{_YEARS}"
+    rf"|\b(?:aged?\s+)?(?:under|below|younger than)[\s-]+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}})(?:s\b)?{_YEARS}"
     rf"|\b(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|\bup to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
     rf"|\baged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|\baged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
     rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+{_YEARS}|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
@@ -24,6 +27,8 @@ _AGE = re.compile(
     rf"|\b(?:aged?\s+)?(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
     rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"
     r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
+    rf"|{_AFTER_SEX},?\s+(?P<youngest>\d\d)\s*(?:-|to|\u2013)\s*(?P<eldest>\d\d)\b"
+    rf"|{_AFTER_SEX},?\s+(?P<years>\d\d)(?=\s*(?:$|[,;]|with\b|who\b))"
     rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
     re.IGNORECASE,
 )
@@ -52,8 +57,8 @@ _AGE_GROUPS: Final = {
     rf"elderly|geriatric|seniors|old(?:er)?{_PEOPLE}": (65, None),
 }
 """The ages that words stand for; "adult respiratory distress syndrome" names none."""
-_FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "only", "old")
-_TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "only", "old")
+_FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
+_TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
 
 
 def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:

@@ -62,6 +62,7 @@ _REWORDED: Final = (
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
     (r",?\s*\bbut not both\b", ""),
+    (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (_LOBES, r"\1 \4 \2 "),
     (rf"\b(fractures? of (?:the )?)(\w+) (and|or) (?:the )?(?={_BONES})", r"\1\2 \3 fracture of "),

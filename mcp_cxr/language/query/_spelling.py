@@ -145,7 +145,8 @@ def _candidates(word: str) -> tuple[str, ...]:
                 by_stem = by_distance.setdefault(distance, {})
                 by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
     if not by_distance:
-        return _candidates(word[:-1]) if word.endswith("s") and len(word) > _ONE_EDIT_FROM else _longer_forms(word)
+        is_plural = word.endswith("s") and not word.endswith("ss") and len(word) > _ONE_EDIT_FROM
+        return _candidates(word[:-1]) if is_plural else _longer_forms(word)
     nearest = sorted(by_distance[min(by_distance)].values())
     own_names = [one for one in nearest if one in _words_of_names()]
     return tuple(own_names if len(own_names) == 1 else nearest)

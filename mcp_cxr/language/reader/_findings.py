@@ -38,21 +38,22 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
 
     A name that says something of a structure is the narrower finding: "calcified" is aortic calcification of an aorta.
     """
-    said = [
-        one
-        for at, span in enumerate(sentence.spans)
-        if isinstance(span.entry, Structure)
-        for one in _said_findings(sentence, at, span.entry)
-    ]
+    said: list[FindingInSentence] = []
+    named: list[tuple[int, Span, FindingEntry]] = []
+    for at, span in enumerate(sentence.spans):
+        if isinstance(span.entry, FindingEntry):
+            named.append((at, span, span.entry))
+        elif isinstance(span.entry, Structure):
+            said += _said_findings(sentence, at, span.entry)
     taken = {token for one in said for token in one.predicate}
-    named = [
-        FindingInSentence(at, span.entry)
-        for at, span in enumerate(sentence.spans)
-        if isinstance(span.entry, FindingEntry) and span.start not in taken
+    found = [
+        FindingInSentence(at, entry)
+        for at, span, entry in named
+        if span.start not in taken and not _is_repeated(sentence.spans, at, entry)
     ]
     if not said:  # nearly all
-        return named
-    return sorted({(one.at, one.entry.name): one for one in [*named, *said]}.values(), key=attrgetter("at"))
+        return found
+    return sorted({(one.at, one.entry.name): one for one in [*found, *said]}.values(), key=attrgetter("at"))
 
 
 def _said_findings(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:
@@ -66,6 +67,15 @@ def _said_findings(sentence: Sentence, at: int, structure: Structure) -> Iterato
                 yield FindingInSentence(min(names), said.finding, predicate=tokens)
             else:
                 yield FindingInSentence(at, said.finding, said.status, tokens)
+
+
+def _is_repeated(spans: Sequence[Span], at: int, entry: FindingEntry) -> bool:
+    """Whether the next word names the finding again, or a neighbor a narrower one: "fusion hardware"."""
+    before = spans[at - 1].entry if at else None
+    after = spans[at + 1].entry if at + 1 < len(spans) else None
+    if after == entry:
+        return True
+    return any(isinstance(one, FindingEntry) and entry.name in ancestors(one.name) for one in (before, after))
 
 
 def _foremost(all_said: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
@@ -100,16 +110,26 @@ def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[Foun
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
         found = phrases.longest_at(sentence.stems, start)
-        if found and not _qualifies_a_finding(sentence, start + found[0]):
+        if found and not _qualifies_a_finding(sentence, start + found[0]) and not _is_change(sentence, start):
             tokens = frozenset(range(start, start + found[0]))
             for one in _denied(found[1]) if _is_after_not(sentence.tokens[:start]) else found[1]:
                 said.setdefault(one, tokens)
             start += found[0]
-        elif said and sentence.tokens[start] not in ("and", "or", ",", "mildly", "slightly", "somewhat"):
+        elif said and not _goes_on(sentence.tokens[start]):
             break
         else:
             start += 1
     return tuple(said.items())
+
+
+def _is_change(sentence: Sentence, token: int) -> bool:
+    """Whether a token is the end of words for a change: "nearly cleared" does not say "clear"."""
+    return any(span.dimension == "change" and span.start < token < span.end for span in sentence.spans)
+
+
+def _goes_on(token: str) -> bool:
+    """Whether a token may stand between two predicates of a structure: "hyperinflated but otherwise clear"."""
+    return token in ("and", "or", ",", "but", "otherwise", "somewhat") or token.endswith("ly")
 
 
 def _is_after_not(before: Sequence[str]) -> bool:
@@ -157,7 +177,9 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
         span, before = sentence.spans[index], sentence.spans[index - 1]
         if span.start >= limit:
             break
-        if span.first in (";", "with", "but", "without"):
+        if span.first in (";", "with", "without") or (before.first == "," and span.is_cue("absent")):
+            return span.start
+        if span.first == "but" and not _said_next(sentence, structure, span.end):
             return span.start
         if isinstance(span.entry, FindingEntry) and not _is_said(sentence, structure, span):
             return span.start
@@ -165,9 +187,15 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
             if before.first not in ("and", ",", "the", "or"):
                 return span.start
             limit = span.end + _REACH
-        elif span.is_cue("end") and span.first != ":":
+        elif span.is_cue("end") and span.first not in (":", "but"):
             return span.start
     return min(limit, len(sentence.tokens))
+
+
+def _said_next(sentence: Sentence, structure: Structure, token: int) -> bool:
+    """Whether a predicate of a structure begins at a token, or after "otherwise"."""
+    start = token + (sentence.tokens[token : token + 1] == ["otherwise"])
+    return start < len(sentence.stems) and predicates(structure.name).longest_at(sentence.stems, start) is not None
 
 
 def _is_said(sentence: Sentence, structure: Structure, span: Span) -> bool:

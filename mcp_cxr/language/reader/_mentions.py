@@ -68,11 +68,10 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     divided = divide_sentence(sentence, is_query=is_query)
     scopes = Scopes(divided)
     found = findings_in(divided)
-    absent = [scopes.status(divided.spans[one.at].start) is Status.ABSENT for one in found]
     mentions = [
         (divided.spans[one.at].start, mention)
         for one, parts, denied in zip(
-            found, modifiers_by_finding(divided, found, absent), denied_sides(divided, found), strict=True
+            found, modifiers_by_finding(divided, found, scopes.is_absent), denied_sides(divided, found), strict=True
         )
         for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]
@@ -191,7 +190,8 @@ def _word_mentions(
         if sentence.is_query and (isinstance(span.entry, Modifier) or span.start in said):
             continue
         if stems := sentence.stems_of(span):
-            text, history = " ".join(sentence.words(span)), scopes.holds("history", span.start)
+            text = span.first if len(stems) == span.end - span.start == 1 else " ".join(sentence.words(span))
+            history = scopes.holds("history", span.start)
             yield span.start, Mention(text, stems, None, scopes.status(span.start), is_history=history)
 
 

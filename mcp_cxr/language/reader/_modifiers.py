@@ -24,39 +24,50 @@ from mcp_cxr.language._vocabulary import (
 from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, divide_sentence, modifier_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mcp_cxr.language.reader._findings import FindingInSentence
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-_PLACED_BY_NAME = frozenset(
+_NAMED_BY_OTHER_WORDS = frozenset(
     {
+        "bowel",  # "small bowel"
         "fat pad",  # "mediastinal fat"
+        "left ventricular enlargement",
         "low lung volumes",  # "lower lung volumes"
         "pneumomediastinum",  # "air in the mediastinum"
         "rotator cuff disease",  # "high riding humeral head"
         "scapula fracture",  # "broken shoulder blade"
         "vascular congestion",  # "upper lobe diversion"
+        "ventricular assist device",  # "left ventricular assist device"
     }
 )
-"""Findings with a name that states a place which their other names leave out."""
+"""Findings and structures whose names have words for a side, place or size that state none."""
+_SIZES = frozenset({"small", "moderate", "large", "borderline"})
+"""Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
 _NO_AMOUNT = frozenset({"new", "unchanged"})
 """Changes that are not small or large."""
 _REGIONS = frozenset({"thoracic", "cervical", "neck"})
 """Places in the spine that are none in other names: "thoracic aorta", "cervical rib", "humeral neck"."""
 _LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
+_BONES = frozenset({"rib", "clavicle", "humerus", "shoulder", "cervical spine", "thoracic spine", "lumbar spine"})
+"""Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
 _SKELETAL = frozenset(
-    "fracture|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte|scoliosis"
-    "|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node|metastasis"
-    "|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
+    "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
+    "|scoliosis|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node"
+    "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
 )
 """Findings, with their narrower ones, that are at a level of the spine."""
+_EXPLAINING = frozenset(
+    "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
+)
+"""Words between a finding and what is said to explain it."""
 _OF_SPINE = ("spin", "spondyl", "vertebr")
 """Parts of the names of the spine and of its findings."""
 
 
 def modifiers_by_finding(
-    sentence: Sentence, found: Sequence[FindingInSentence], absent: Sequence[bool]
+    sentence: Sentence, found: Sequence[FindingInSentence], is_absent: Callable[[int], bool]
 ) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
@@ -65,7 +76,7 @@ def modifiers_by_finding(
     Args:
         sentence: The sentence.
         found: Its findings.
-        absent: Whether each is denied; what is there shares nothing with what is not.
+        is_absent: Whether what a token names is denied; what is there shares nothing with what is not.
     """
     if not found:
         return []
@@ -76,14 +87,17 @@ def modifiers_by_finding(
         values = values_of(sentence, span) if span.entry is not None else ()
         if not values or (span.start in said and _is_said(sentence, span)):
             continue
-        if not _is_denied_side(sentence.spans, index) and not _is_degree(sentence, index):
+        if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index):
             own[places[_owner(sentence.spans, places, index)]].append((index, values))
     for one in found:
-        if own[one.at] and not _is_skeletal(one.entry.name):
+        if not _is_skeletal(one.entry.name) and any(values[-1].endswith(" spine") for _, values in own[one.at]):
             own[one.at] = [(n, values) for n, values in own[one.at] if not _is_level(sentence.words(sentence.spans[n]))]
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
-    _share(sentence, found, described, absent)
-    return [tuple(map(frozenset, parts)) for parts in described]
+    _share(sentence, found, described, is_absent)
+    return [
+        tuple(frozenset(part - _SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
+        for one, parts in zip(found, described, strict=True)
+    ]
 
 
 def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
@@ -97,10 +111,10 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return ()
     if isinstance(span.entry, Modifier):
         return span.entry.values
+    if span.entry.name in _NAMED_BY_OTHER_WORDS:
+        return ()
     is_of_spine = any(part in span.entry.name for part in _OF_SPINE)
     stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=is_of_spine)
-    if span.entry.name in _PLACED_BY_NAME:
-        stated = tuple(values for values in stated if dimensions()[values[-1]] != "place")
     if sentence.is_query and isinstance(span.entry, FindingEntry):
         stated = tuple(values for values in stated if dimensions()[values[-1]] in ("side", "place"))
     return tuple(chain.from_iterable(stated))
@@ -152,6 +166,7 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
     previous = 0
     for index, values in of_finding:
         is_apart = any(span.is_separator for span in spans[previous + 1 : index])
+        is_apart = is_apart or (spans[previous].dimension == "change" and spans[previous + 1].first in ("in", "of"))
         if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
             parts.append(set())
         parts[-1].update(values)
@@ -182,7 +197,7 @@ def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list
     places = list(dict.fromkeys(one.at for one in found))
     denied = dict.fromkeys(places, none)
     for index, span in enumerate(sentence.spans):
-        if _is_denied_side(sentence.spans, index):
+        if span.dimension == "side" and _is_denied(sentence.spans, index):
             at = places[_owner(sentence.spans, places, index)]
             if at < index:
                 denied[at] |= set(values_of(sentence, span))
@@ -216,12 +231,15 @@ def _is_degree(sentence: Sentence, index: int) -> bool:
     return spans[index].first.endswith("ly") or is_noun or not sentence.words(following)[-1].endswith("ing")
 
 
-def _is_denied_side(spans: Sequence[Span], index: int) -> bool:
-    """Whether a span is a side alone that a cue directly before it denies of what was named before ("not right")."""
-    if spans[index].dimension != "side" or any(isinstance(one.entry, FindingEntry) for one in _clause(spans, index)):
+def _is_denied(spans: Sequence[Span], index: int) -> bool:
+    """Whether a span is a modifier without finding that is denied after one: "not right", "no acute process"."""
+    if not spans[index].dimension:
         return False
-    before = next((one for one in reversed(spans[:index]) if one.first not in ("on", "in", "at", "the")), None)
-    return before is not None and before.is_cue("absent") and before.start > 0
+    between = ("on", "in", "at", "the")
+    at = next((n for n in range(index - 1, 0, -1) if not spans[n].dimension and spans[n].first not in between), 0)
+    if at == 0 or not spans[at].is_cue("absent"):
+        return False
+    return not any(isinstance(one.entry, FindingEntry) for one in _clause(spans, index))
 
 
 def _clause(spans: Sequence[Span], index: int) -> Iterator[Span]:
@@ -241,33 +259,35 @@ def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int:
         return before
     if any(_separates(span) for span in spans[index + 1 : places[after]]):
         return before
+    if places[after] == index + 1 and spans[index - 1].first in ("is", "are"):
+        return after  # "lungs are mildly hyperinflated"
     return after if any(_separates(span) for span in spans[places[before] + 1 : index]) else before
 
 
 def _separates(span: Span) -> bool:
-    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in ("with", "by")
+    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in _EXPLAINING
 
 
 def _share(
-    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], absent: Sequence[bool]
+    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], is_absent: Callable[[int], bool]
 ) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
-    if not any(any(parts) for parts in own):
-        return
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
-    for source, target in _neighbors(len(found)):
+    for source, target in _neighbors(len(found)) if any(located) else ():
+        if not located[source] or located[target] or not found[target].entry.shares_side:
+            continue
         first, second = sorted((source, target))
         gap = sentence.spans[found[first].at + 1 : found[second].at]
         is_cause = any(one.first == "by" for one in gap)
-        if (found[first].stated and not is_cause) or found[second].stated or located[target] or not _continues(gap):
+        if (found[first].stated and not is_cause) or found[second].stated or not _continues(gap):
             continue
-        if absent[source] != absent[target]:
+        if is_absent(sentence.spans[found[source].at].start) != is_absent(sentence.spans[found[target].at].start):
             continue
         if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
             continue
-        if found[target].entry.shares_side:
-            own[target][0] |= located[source]
-            located[target] = located[source]
+        shared = located[source] if _is_skeletal(found[target].entry.name) else located[source] - _BONES
+        own[target][0] |= shared
+        located[target] = shared
 
 
 def _neighbors(count: int) -> Iterator[tuple[int, int]]:

@@ -49,7 +49,6 @@ class Scopes:
 
     def __init__(self, sentence: Sentence) -> None:
         self._tokens, self._spans = sentence.tokens, sentence.spans
-        self._statements = [*self._later_statements()]
         self._covered: dict[str, set[int]] = {}
         cues = [(index, one, one.entry) for index, one in enumerate(self._spans) if isinstance(one.entry, Cue)]
         self._ends = [span for _, span, cue in cues if cue.status == "end"]
@@ -63,11 +62,15 @@ class Scopes:
         """Whether a token is in the scope of a cue for `status`."""
         return token in self._covered.get(status, ())
 
+    def is_absent(self, token: int) -> bool:
+        """Whether what a token names is denied or gone."""
+        return self.holds("absent", token) or self.holds("resolved", token)
+
     def status(self, token: int) -> Status:
         """Return the status of what a token names; absent wins over possible."""
         if not self._covered:
             return Status.PRESENT
-        if self.holds("absent", token) or self.holds("resolved", token):
+        if self.is_absent(token):
             return Status.ABSENT
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
 
@@ -88,7 +91,7 @@ class Scopes:
             tail = [one.end for one in self._ends if one.end <= span.start]
             if span.first == ":":  # "effusion: none"
                 tail = [one.end for one in self._ends if one.end < span.start]
-            tail += (start for start, finding in self._statements if finding < index)
+            tail += (start for start, finding in self._later_statements() if finding < index)
             tail += self._last_of_statements(index, cue)
             start = max(tail, default=0)
             if cue.status != "absent" or _PARTS_OF_DEVICES.isdisjoint(self._tokens[start : span.start]):

@@ -152,19 +152,26 @@ def _cues_and_modifiers() -> Phrases[Entry]:
 
 
 def _with_whole_names(sentence: Sentence) -> Sequence[str] | None:
-    """Return the tokens of "loculated right effusion" as "right loculated effusion"; None if no name is interrupted."""
+    """Return the tokens of "loculated right effusion" as "right loculated effusion"; None if no name is interrupted.
+
+    A place or a measure may interrupt it, too ("calcified 4 mm nodule").
+    """
     tokens, stems, spans = sentence.tokens, sentence.stems, sentence.spans
     for index, span in enumerate(spans[:-2]):
         if span.end > span.start + 1 or isinstance(span.entry, Cue) or not _names().has_first(stems[span.start]):
             continue
         for after in range(index + 1, len(spans) - 1):
-            if spans[after].dimension not in ("side", "place"):
+            if spans[after].dimension not in ("side", "place") and not _is_measure(spans[after].first):
                 break
             rest = spans[after + 1].start
             named = findings().longest_at([stems[span.start], *stems[rest:]], 0)
             if named and named[0] > 1:
                 return [*tokens[: span.start], *tokens[span.end : rest], *tokens[span.start : span.end], *tokens[rest:]]
     return None
+
+
+def _is_measure(token: str) -> bool:
+    return token.isdigit() or token in ("cm", "mm")
 
 
 def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:

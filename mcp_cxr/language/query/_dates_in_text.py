@@ -24,7 +24,8 @@ _DATES = re.compile(
     rf"|(?:until|till|up to|through|on or before)\s+(?P<until>{_DATE}){_END}"
     rf"|(?:before|prior to|earlier than|older than)\s+(?P<before>{_DATE}){_END}"
     rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date:?)\s+(?:the\s+year\s+)?(?P<within>{_DATE}){_END}"
-    rf"|(?P<day>{_YEAR}-\d\d-\d\d){_END})",
+    rf"|(?P<earliest>{_YEAR})\s*[-\u2013]\s*(?P<latest>{_YEAR}){_END}|(?P<day>{_YEAR}-\d\d-\d\d|{_MONTH}\s+{_YEAR}){_END}"
+    rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|radiographs?|reports?|cases?)\b))",
     re.IGNORECASE,
 )
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")

@@ -80,6 +80,12 @@ _KIND_LEFT_OUT = re.compile(
 """A kind of what was named before: "effusions, without small ones"."""
 
 
+_KIND_BEHIND = re.compile(
+    r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
+)
+"""A kind of the finding before it: "nodules that are calcified"."""
+
+
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     text, corrections = worded_as_reports(query), tuple[Correction, ...]()
@@ -204,7 +210,26 @@ def _with_kinds_named(text: str) -> str:
         names = [[bool(one.finding) for one in _mentions(kind)] for kind in whole]
         return "without " + ", without ".join(whole) if all(found == [True] for found in names) else match[0]
 
-    return _KIND_LEFT_OUT.sub(named, text)
+    return _KIND_LEFT_OUT.sub(named, _with_kinds_before(text))
+
+
+def _with_kinds_before(text: str) -> str:
+    """Return a text with a kind before its finding: "calcified nodules" for "nodules that are calcified"."""
+    match = _KIND_BEHIND.search(text)
+    if match is None:
+        return text
+    before = text[: match.start()]
+    noun = next((one.text for one in reversed(_mentions(before)) if one.finding), "")
+    at = before.lower().rfind(noun) if noun else -1
+    if at < 0 or not _is_of_kind(noun, f"{match['kind']} {noun}"):
+        return text
+    return f"{before[:at]}{match['kind']} {before[at:]}{text[match.end() :]}"
+
+
+def _is_of_kind(noun: str, phrase: str) -> bool:
+    """Whether a phrase names one finding, and a narrower one than the noun at its end."""
+    (one, *_), whole = _mentions(noun), _mentions(phrase)
+    return len(whole) == 1 and whole[0].finding is not None and whole[0].name != one.name
 
 
 def _plain(text: str) -> str:

@@ -52,7 +52,7 @@ _PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|l
 _AGE_GROUPS: Final = {
     "infants|babies": (None, 1),
     "teenagers?|teens|adolescents?": (13, 19),
-    rf"children|kids|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
+    rf"children|kids|(?<=\ba )child|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
     rf"adults|adult{_PATIENTS}": (18, None),
     rf"elderly|geriatric|seniors|old(?:er)?{_PEOPLE}": (65, None),
 }

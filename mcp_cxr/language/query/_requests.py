@@ -30,7 +30,8 @@ _REWORDED: Final = (
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
     # what is polite
-    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", ""),
+    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
+    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
     (rf"\b({_IS}) not there\b", r"\1 there"),
     (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
     # abbreviations
@@ -73,10 +74,14 @@ _REWORDED: Final = (
     (r"\bmaybe\b", "possible"),
     # studies that are alike, not findings that stay the same
     (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
+    # statements side by side
+    (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
+    (r"\b(present|absent|seen)\s*,", r"\1;"),
     # denials
     (rf"\b{_IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
     (r",?\s*\b(?:(?:but|and)\s+)?none\s+(?=(?:on|in|at)\b)", ", not "),
     (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),
+    (r",?\s*\b(?:other than|except(?: for)?|excluding|apart from)\s+(?=(?:on|in|at)\b)", ", not "),
     (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
     (_IS_NOT, " without "),
     # change and degree in everyday words

@@ -215,6 +215,11 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("negative for edema + effusion", [], ["pulmonary edema", "pleural effusion"]),
         ("isn't there any study with edema?", ["pulmonary edema"], []),
         ("would it be possible to show edema", ["pulmonary edema"], []),
+        ("nodules that are calcified", ["calcified nodule"], []),
+        ("negative for edema, positive for effusion", ["pleural effusion"], ["pulmonary edema"]),
+        ("absence of edema with presence of cardiomegaly", ["cardiomegaly"], ["pulmonary edema"]),
+        ("effusion present, edema absent", ["pleural effusion"], ["pulmonary edema"]),
+        ("atelectasis, other than at the bases", ["atelectasis"], ["atelectasis, base"]),
         ("edema=yes effusion=no", ["pulmonary edema"], ["pleural effusion"]),
         ("edema, but only if there's an effusion too", ["pulmonary edema", "pleural effusion"], []),
         (
@@ -269,6 +274,8 @@ def test_a_place_behind_a_list_is_that_of_each_finding(query: str, places: list[
         ("pneumonia", False),
         ("which patients have pneumonia?", False),
         ("do any films show pneumonia?", False),
+        ("could you pull up recent studies with pneumonia?", False),
+        ("any chance you could show pneumonia", False),
     ],
 )
 def test_a_query_hedges_by_its_words_not_by_being_a_question(query: str, is_hedged: bool) -> None:

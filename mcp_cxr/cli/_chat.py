@@ -37,6 +37,8 @@ def chat(folders: tuple[Path, ...], *, port: int, headless: bool, is_private: bo
     settings = read_settings()
     for folder in folders:
         warning = broad_folder_warning(folder, data_dir=settings.data_dir)
-        if warning and not confirmed(f"{warning} Images below it could be read and added."):
-            raise ConfigError("Stopped. Name a folder that holds nothing but images.")
+        if warning:
+            note(f"Warning: {warning} Images below it could be read and added.")
+            if not confirmed("Allow it?"):
+                raise ConfigError("Stopped. Name a folder that holds nothing but images.")
     serve_page(settings, folders, port=port, opens_browser=not headless, note=note, is_private=is_private)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from mcp_cxr.research.cohorts import Cohort
 
 _EXAMPLES = 5
+_USUAL = {"built_by": "owner", "searchable_words": "archive"}
+"""What `show` leaves out."""
 
 
 @click.group(short_help="Freeze a selection of images, split it, and verify it later.")
@@ -238,7 +240,7 @@ def _show_lines(found: Cohort) -> Iterator[str]:
         *("query", "understood", "filters", "matched", "counts", "per_subject", "split", "seed", "balance"),
         *("patient_safe", "patients", "labels_by", "fingerprint", "versions", "built_by", "searchable_words"),
     ):
-        if (value := header[name]) not in (None, {}, ""):
+        if (value := header[name]) not in (None, {}, "", _USUAL.get(name)):
             yield f"{name.replace('_', ' ')}: {_as_text(value)}"
     if header["forgotten"]:
         yield f"forgotten: {header['forgotten']} images were removed by `mcp-cxr forget`"

@@ -38,7 +38,7 @@ def layout(folder: Path, *, companions: tuple[Path, ...], layout: str | None, as
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     for one in found["layouts"]:
         yield f"{one['title']}: {one['files']} of {found['files']} files"
-        yield "  With " + ", ".join(f"{name} {count}" for name, count in one["with"].items())
+        yield "  Files with: " + ", ".join(f"{name} {count}" for name, count in one["with"].items())
         yield from (f"  {line}" for line in one["lacks"])
         yield from (f"  Label {own} is also kept as {common}" for own, common in one["labels_named"].items())
     if found["unknown"]:

@@ -191,11 +191,12 @@ async def test_the_summary_counts_studies_by_what_came_with_them(data: Path, ima
         plain(image_dir / f"{name}.png", ord(name))
     (image_dir / "a.txt").write_text("Small left effusion.")
     (image_dir / "images.csv").write_text(
-        "path,view,date,labels\na.png,PA,2020-01-31,\nb.png,,2021-01-31,Edema=1\nz.png,,,\n"
+        "path,view,date,labels\na.png,PA,2020-01-31,Edema=\nb.png,,2021-01-31,Edema=1|Mass=2|Fracture=yes\nz.png,,,\n"
     )
     first = await ingested(data, image_dir)
     expected = {"report": 1, "labels": 1, "view": 1, "date": 2, "split": 0}
     assert (first.studies, first.with_, first.warnings) == (3, expected, [])
+    assert "images.csv: labels left out, because their value is not 1, 0 or -1: 2." in first.notes
     table = {"file": "images.csv", "rows": 3, "joined": 2, "gives": ("labels", "view", "date")}
     assert [use | {"gives": tuple(use["gives"])} for use in first.companions] == [table]
     (image_dir / "b.png.txt").write_text("FINDINGS: No acute process.")

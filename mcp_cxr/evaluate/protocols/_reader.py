@@ -55,7 +55,9 @@ def measure_reader(reports: Mapping[str, str | None], codes: CodesFile) -> Proto
         if report and (given := codes.of_study(study)) is not None
     ]
     if not studies:
-        return skipped_result("reader", f"None of the {len(codes.codes)} coded studies has a report in the archive.")
+        return skipped_result(
+            "reader", f"None of the {len(codes.codes)} coded studies has a report in the archive; check study_id."
+        )
     agreement = [one for finding in codes.findings() for one in _agreements(finding, studies)]
     return measured_result(
         "reader",

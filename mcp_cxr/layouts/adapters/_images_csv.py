@@ -50,7 +50,7 @@ _ALIASES = {
     **dict.fromkeys(("report_path",), "report_file"),
     **{"_".join(label.lower().split()): label for label in LABELS},
 }
-_LABEL = re.compile(r"\s*(?P<name>[^=:]+?)\s*(?:[=:]\s*(?P<value>-?\d(?:\.0)?))?\s*")
+_LABEL = re.compile(r"\s*(?P<name>[^=:]+?)\s*(?:[=:]\s*(?P<value>.*?))?\s*")
 _VALUES = frozenset({"1", "0", "-1", "1.0", "0.0", "-1.0"})
 _MAX_LABEL = 100
 _MAX_LABELS = 1000
@@ -62,6 +62,7 @@ _LEFT_OUT = {
     "time": "times that were not read: {}; write them as 08:05:56.",
     "sex": "values of sex that were not read: {}; write F or M.",
     "age": "ages that were not read: {}; write them in years, as 63.",
+    "label_values": "labels left out, because their value is not 1, 0 or -1: {}.",
     "labels": f"labels left out, over {_MAX_LABEL} characters long or beyond the first {_MAX_LABELS}: {{}}.",
 }
 """By column: what was left out."""
@@ -220,14 +221,17 @@ class ImagesCsvLayout(Adapter):
         listed = names_in_list(cell) if cell.startswith("[") else None
         for part in listed if listed is not None else re.split(r"[|;]", cell):
             found = _LABEL.fullmatch(part)
-            if found is None or not part.strip():
+            if found is None or not part.strip() or found["value"] == "":
                 continue
-            name = found["name"]
+            name, value = found["name"], found["value"] or "1"
+            if value not in _VALUES:
+                self._left_out[table, "label_values"] += 1
+                continue
             if len(name) > _MAX_LABEL or (len(names) >= _MAX_LABELS and name not in names):
                 self._left_out[table, "labels"] += 1
                 continue
             names.add(name)
-            labels[name] = label_value(found["value"]) or 0 if found["value"] in _VALUES else 1
+            labels[name] = label_value(value) or 0
         return labels
 
     def _place(self, folder: Path, cell: str) -> str | None:

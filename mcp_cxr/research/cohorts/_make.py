@@ -244,7 +244,9 @@ def _split_warnings(
 def _balance(rows: list[CohortRow], label: str, seed: int) -> tuple[list[CohortRow], list[str]]:
     kept = balanced(rows, label, seed)
     if not kept:
-        raise QueryError(f"No study would remain: no split has studies with {label} at 1 and at 0. Leave out balance.")
+        raise QueryError(
+            f"No study would remain: studies with {label} at 1 and others with it at 0 are needed. Leave out balance."
+        )
     emptied = {row.split for row in rows} - {row.split for row in kept}
     lines = [
         f"Split {split or 'without a name'} is empty: it lacks studies with {label} at 1 or at 0."

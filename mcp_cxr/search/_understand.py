@@ -10,7 +10,6 @@ from mcp_cxr.language import (
     Correction,
     QueryMeaning,
     TextFilters,
-    WantedFinding,
     is_english,
     is_known_word,
     label_term,
@@ -22,6 +21,9 @@ from mcp_cxr.language import (
 from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_cxr.language import WantedFinding
     from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.stores import Store
 
@@ -283,8 +285,9 @@ def _has_filter(query: Query) -> bool:
     return query.where != Filter() or bool(query.like or query.like_files or query.exclude_subject_of)
 
 
-def _described(wanted: WantedFinding) -> str:
-    return f"{wanted.description}, possible ones first" if wanted.is_hedged else wanted.description
+def _described(group: Sequence[WantedFinding]) -> str:
+    names = " or ".join(one.description for one in group)
+    return f"{names}, possible ones first" if any(one.is_hedged for one in group) else names
 
 
 def _applied(named: TextFilters, not_applied: TextFilters, where: Filter) -> dict[str, str]:
@@ -311,8 +314,7 @@ def _word_uses(
     """Return how each word was used; `embedded` is added when it is known."""
     ids = [value for value in (text_filters.subject_id, text_filters.study_id, text_filters.image_id) if value]
     word_uses: dict[str, Any] = {
-        "findings": [" or ".join(map(_described, group)) for group in meaning.wanted]
-        or ([meaning.judgment] if meaning.judgment else []),
+        "findings": list(map(_described, meaning.wanted)) or ([meaning.judgment] if meaning.judgment else []),
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words],
         "words": list(meaning.words),
         "view": list(text_filters.view_positions),

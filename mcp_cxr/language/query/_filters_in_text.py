@@ -27,6 +27,7 @@ _VIEWS = re.compile(
     re.IGNORECASE,
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(r"\b(?:not|no|without|excluding|except(?: for)?)\s+(?:the\s+|any\s+)?$", re.IGNORECASE)
 _NAMES: Final = {
     "posteroanterior": "PA",
     "anteroposterior": "AP",
@@ -172,6 +173,8 @@ def _views(text: str) -> tuple[str, tuple[str, ...]]:
 
 def _is_view(match: re.Match[str], text: str) -> bool:
     """Whether a match means how the image was taken; "lateral" alone may be a place."""
+    if _DENIED_BEFORE.search(text[: match.start()]):
+        return False
     named = bool(match["noun"] or match["second"] or _CHEST_BEFORE.search(text[: match.start()]))
     short = match["first"].lower() in ("pa", "ap", "posteroanterior", "anteroposterior")
     return named or short or not text[match.end() :].strip() or not text[: match.start()].strip()

@@ -80,6 +80,7 @@ _KIND_LEFT_OUT = re.compile(
 """A kind of what was named before: "effusions, without small ones"."""
 
 
+_ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
 _KIND_BEHIND = re.compile(
     r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
 )
@@ -203,14 +204,19 @@ def _with_kinds_named(text: str) -> str:
 
     def named(match: re.Match[str]) -> str:
         before = [one for one in _mentions(text[: match.start()]) if one.finding and one.status is not Status.ABSENT]
+        noun = before[-1].text if before else ""
         kinds = re.split(r"\s+(?:or|nor|and)\s+", match["kind"])
-        if not before or any(_mentions_findings(kind) for kind in kinds):
+        if not noun or not all(_is_kind(kind, noun) for kind in kinds):
             return match[0]
-        whole = [f"{kind} {before[-1].text}" for kind in kinds]
-        names = [[bool(one.finding) for one in _mentions(kind)] for kind in whole]
-        return "without " + ", without ".join(whole) if all(found == [True] for found in names) else match[0]
+        return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
 
-    return _KIND_LEFT_OUT.sub(named, _with_kinds_before(text))
+    return _KIND_LEFT_OUT.sub(named, _with_kinds_before(_ONE.sub(_named_one, text)))
+
+
+def _named_one(match: re.Match[str]) -> str:
+    """Return "left effusion" for "left one" behind a finding."""
+    noun = next((one.text for one in reversed(_mentions(match.string[: match.start()])) if one.finding), None)
+    return f"{match['kind']} {noun}" if noun and modifier_values(match["kind"]) else match[0]
 
 
 def _with_kinds_before(text: str) -> str:
@@ -221,15 +227,17 @@ def _with_kinds_before(text: str) -> str:
     before = text[: match.start()]
     noun = next((one.text for one in reversed(_mentions(before)) if one.finding), "")
     at = before.lower().rfind(noun) if noun else -1
-    if at < 0 or not _is_of_kind(noun, f"{match['kind']} {noun}"):
+    if at < 0 or not _is_kind(match["kind"], noun):
         return text
     return f"{before[:at]}{match['kind']} {before[at:]}{text[match.end() :]}"
 
 
-def _is_of_kind(noun: str, phrase: str) -> bool:
-    """Whether a phrase names one finding, and a narrower one than the noun at its end."""
-    (one, *_), whole = _mentions(noun), _mentions(phrase)
-    return len(whole) == 1 and whole[0].finding is not None and whole[0].name != one.name
+def _is_kind(kind: str, noun: str) -> bool:
+    """Whether words before a finding's name qualify it: "small", and "calcified" of nodules, but not "edema"."""
+    (one, *_), whole = _mentions(noun), _mentions(f"{kind} {noun}")
+    if len(whole) != 1 or whole[0].finding is None:
+        return False
+    return whole[0].name != one.name or (not _mentions_findings(kind) and bool(modifiers_in(kind)))
 
 
 def _plain(text: str) -> str:

@@ -43,6 +43,9 @@ _TENS_IN_WORDS = re.compile(
     rf"(?P<tens>{'|'.join(_TENS)})\b",
     re.IGNORECASE,
 )
+_DECADES = re.compile(
+    rf"(?<=(?:his|her|the)\s)(?P<tens>{'|'.join(name.removesuffix('y') for name in _TENS)})ies\b", re.IGNORECASE
+)
 _LETTER = re.compile(rf"\b(?P<years>\d\d)(?:\s*-?\s*(?:{_YEARS_OLD})\s*(?P<sex>[mMfF])|(?P<short>[MF]))\b")
 """An age with the sex as a letter: "65F", "72 yo m"."""
 _PATIENTS = (
@@ -50,7 +53,7 @@ _PATIENTS = (
 )
 _PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|lad(?:y|ies)|gentlem[ae]n))"
 _AGE_GROUPS: Final = {
-    "infants|babies": (None, 1),
+    r"infants|babies|\d+[\s-]*(?:month|week|day)s?[\s-]*olds?": (None, 1),
     "teenagers?|teens|adolescents?": (13, 19),
     rf"children|kids|(?<=\ba )child|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
     rf"adults|adult{_PATIENTS}": (18, None),
@@ -64,6 +67,7 @@ _TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years
 def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
     """Return the text without what it says of sex and age; F or M; and the lowest and highest age, inclusive."""
     low = high = None
+    text = _DECADES.sub(lambda match: f"{_TENS[match['tens'].lower() + 'y']}s", text)
     text = _TENS_IN_WORDS.sub(lambda match: f"{match['before']}{_TENS[match['tens'].lower()]}", text)
     letters = [*_LETTER.finditer(text)]
     text = _LETTER.sub(" ", text)

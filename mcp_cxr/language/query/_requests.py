@@ -39,6 +39,7 @@ _REWORDED: Final = (
     (r"\bw/(?!o\b)\s*", "with "),
     (r"\band\s*/\s*or\b", "or"),
     (r"\bneg\b", "negative"),
+    (r"\s\|+\s", " or "),
     (r"\bhx\b", "history"),
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
@@ -53,6 +54,7 @@ _REWORDED: Final = (
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]*?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
+    (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
     # joined
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
@@ -75,6 +77,7 @@ _REWORDED: Final = (
     # studies that are alike, not findings that stay the same
     (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
     # statements side by side
+    (r"\bha(?:s|ve) not been (excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),
     # denials
@@ -84,6 +87,7 @@ _REWORDED: Final = (
     (r",?\s*\b(?:other than|except(?: for)?|excluding|apart from)\s+(?=(?:on|in|at)\b)", ", not "),
     (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
     (_IS_NOT, " without "),
+    (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
     # change and degree in everyday words
     (
         rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)",

@@ -220,6 +220,12 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("absence of edema with presence of cardiomegaly", ["cardiomegaly"], ["pulmonary edema"]),
         ("effusion present, edema absent", ["pleural effusion"], ["pulmonary edema"]),
         ("atelectasis, other than at the bases", ["atelectasis"], ["atelectasis, base"]),
+        ("no left effusion but a right one", ["pleural effusion, right"], ["pleural effusion, left"]),
+        ("consolidation which has cleared", ["consolidation, resolved"], []),
+        ("nodules that are not calcified", ["nodule"], ["calcified nodule"]),
+        ("edema, effusion without consolidation", ["pulmonary edema", "pleural effusion"], ["consolidation"]),
+        ("no lines, tubes or drains", [], ["support device"]),
+        ("effusion that has not been excluded", ["pleural effusion"], []),
         ("edema=yes effusion=no", ["pulmonary edema"], ["pleural effusion"]),
         ("edema, but only if there's an effusion too", ["pulmonary edema", "pleural effusion"], []),
         (

@@ -46,6 +46,8 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("2015-2017 edema", TextFilters("edema", date_from="2015-01-01", date_to="2017-12-31")),
         ("2018 chest X-rays", TextFilters("chest X-rays", date_from="2018-01-01", date_to="2018-12-31")),
         ("January 2020 edema", TextFilters("edema", date_from="2020-01-01", date_to="2020-01-31")),
+        ("woman in her seventies", TextFilters("", sex="F", age_from=70, age_to=79)),
+        ("a 6-month-old", TextFilters("a", age_to=1)),
         ("over ninety", TextFilters("", age_from=90)),
         ("children", TextFilters("", age_to=17)),
         ("edema in 2019", TextFilters("edema", date_from="2019-01-01", date_to="2019-12-31")),
@@ -84,6 +86,7 @@ def test_filters_are_read_from_a_query(query: str, expected: TextFilters) -> Non
         ),
         *("blunted lateral costophrenic angle", "portable film", "show 5 mm nodule", "show 2 cm mass", "both sexes"),
         *("adult respiratory distress syndrome", "looks like two nodules", "fall from 2019 mm", "in 2019-13-01"),
+        *("effusion, not AP",),
         *("nodule over 5 mm", "s1234", "1.2.3", "manual reading", "5 nodules"),
     ],
 )

@@ -267,9 +267,7 @@ def images_of(
     """
     few = selects_few(where)
     if few or not set(where.view) <= set(VIEW_POSITIONS):  # the copy does not distinguish other views
-        conditions = where if few else image_conditions(where)
-        arrays = connection.execute(*compose(_SLOTS_AND_STUDIES, conditions, NOT_EXTERNAL)).fetchone()
-        slots, numbers = map(numbers_from_json, arrays)
+        slots, numbers = mask_cache.get(_slots_and_studies, connection, where if few else image_conditions(where))
         passing = np.take(studies, numbers, mode="clip")
         return slots[passing], numbers[passing]
     copy, _ = int8_copy.snapshot(connection, max_lag=max_lag) if int8_copy else (None, 0)
@@ -378,6 +376,11 @@ def _id_ranks(connection: Connection) -> NDArray[np.int32]:
     ranks = np.zeros(in_order.max(initial=0) + 1, np.int32)
     ranks[in_order] = np.arange(len(in_order), dtype=np.int32)
     return ranks
+
+
+def _slots_and_studies(connection: Connection, where: Filter) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    slots, studies = connection.execute(*compose(_SLOTS_AND_STUDIES, where, NOT_EXTERNAL)).fetchone()
+    return numbers_from_json(slots), numbers_from_json(studies)
 
 
 def _slots(connection: Connection) -> NDArray[np.int64]:

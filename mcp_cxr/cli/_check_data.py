@@ -29,7 +29,7 @@ _SHOWN = 3  # entries of a list that are printed
     type=click.IntRange(1),
     default=1000,
     show_default=True,
-    help="Most entries to keep of each list; of unknown_views, up to 50,000 are kept.",
+    help="Maximum number of entries kept of each list; of unknown_views, it is 50,000 at least.",
 )
 @click.option("--last", is_flag=True, help="Show the last check with the decisions made since; check nothing.")
 @click.option(

@@ -48,7 +48,7 @@ def quantize(folder: Path, target: Path, *, as_json: bool) -> int:
     """Write the encoder in FOLDER to TARGET with int8 weights.
 
     Prints how much its vectors change: on images of the archive, or on drawings if it has none. An archive cannot
-    hold vectors of both.
+    hold vectors of both encoders.
     """
     note("Quantizing; this takes a minute or two...")
     paths = folder.absolute(), target.absolute()

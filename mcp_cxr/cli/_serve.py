@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import signal
 from contextlib import asynccontextmanager
 from functools import partial
@@ -60,6 +61,7 @@ def serve(
     """Serve the archive to an MCP host over stdio or HTTP."""
     if not over_http and (given := [name for name in how if _is_given(context, name)]):
         raise ConfigError(f"--{given[0].replace('_', '-')} needs --http.")
+    logging.basicConfig(format="%(levelname)s: %(message)s")  # else the SDK lets `rich` wrap lines
     gc.disable()  # garbage collection while modules load takes 0.04 s of the 0.46 s a host waits
     try:
         import anyio

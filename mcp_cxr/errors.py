@@ -66,7 +66,8 @@ class NotFound(CxrError):
     @classmethod
     def of_image(cls, image_id: str) -> NotFound:
         """Return the error for an image id that the archive does not have."""
-        return cls(f"The archive has no image {image_id}. Use the image_id of a search result.")
+        shown = image_id if image_id[-1:].isalnum() else repr(image_id)
+        return cls(f"The archive has no image {shown}. Use the image_id of a search result.")
 
     @classmethod
     def of_file(cls, name: str) -> NotFound:

@@ -53,8 +53,8 @@ def check_report_reader(version: int, location: str) -> None:
     """
     if version < READER_VERSION:
         raise ReaderMismatch(
-            f"An older version of mcp-cxr read the reports of {location}. Run `mcp-cxr table verify --repair`, or the"
-            " next ingest: the reports are read again, and their images not embedded again."
+            f"An older version of mcp-cxr read the reports of {location}. Run `mcp-cxr table verify --repair` or"
+            " ingest again: both read the reports again, and embed no image again."
         )
     if version > READER_VERSION:
         raise ReaderMismatch(f"A newer version of mcp-cxr read the reports of {location}. Update mcp-cxr here.")

@@ -52,3 +52,4 @@ def test_an_unknown_image_exits_with_1(on_demo: Command):
     done = on_demo("show", "no-such-image")
     assert done.code == 1
     assert done.error == "Error: The archive has no image no-such-image. Use the image_id of a search result."
+    assert "no image '.'. Use" in on_demo("search", "--like", ".").error

@@ -73,9 +73,9 @@ def _is_repeated(spans: Sequence[Span], at: int, entry: FindingEntry) -> bool:
     """Whether the next word names the finding again, or a neighbor a narrower one: "fusion hardware"."""
     before = spans[at - 1].entry if at else None
     after = spans[at + 1].entry if at + 1 < len(spans) else None
-    if after == entry:
+    if isinstance(after, FindingEntry) and (after == entry or entry.name in ancestors(after.name)):
         return True
-    return any(isinstance(one, FindingEntry) and entry.name in ancestors(one.name) for one in (before, after))
+    return isinstance(before, FindingEntry) and entry.name in ancestors(before.name)
 
 
 def _foremost(all_said: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:

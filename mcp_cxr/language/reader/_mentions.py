@@ -71,7 +71,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     mentions = [
         (divided.spans[one.at].start, mention)
         for one, parts, denied in zip(
-            found, modifiers_by_finding(divided, found, scopes.is_absent), denied_sides(divided, found), strict=True
+            found, modifiers_by_finding(divided, found, scopes.polarity), denied_sides(divided, found), strict=True
         )
         for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]

@@ -45,10 +45,11 @@ _NAMED_BY_OTHER_WORDS = frozenset(
 """Findings and structures whose names have words for a side, place or size that state none."""
 _SIZES = frozenset({"small", "moderate", "large", "borderline"})
 """Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
+_OF_LISTS = SEPARATORS | {"to"}
 _NO_AMOUNT = frozenset({"new", "unchanged"})
 """Changes that are not small or large."""
-_REGIONS = frozenset({"thoracic", "cervical", "neck"})
-"""Places in the spine that are none in other names: "thoracic aorta", "cervical rib", "humeral neck"."""
+_OTHERWISE_IN_NAMES = frozenset({"thoracic", "cervical", "neck", "minor"})
+"""Words that state nothing in a name: "thoracic aorta", "cervical rib", "humeral neck", "minor fissure"."""
 _LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
 _BONES = frozenset({"rib", "clavicle", "humerus", "shoulder", "cervical spine", "thoracic spine", "lumbar spine"})
 """Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
@@ -62,12 +63,10 @@ _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
 """Words between a finding and what is said to explain it."""
-_OF_SPINE = ("spin", "spondyl", "vertebr")
-"""Parts of the names of the spine and of its findings."""
 
 
 def modifiers_by_finding(
-    sentence: Sentence, found: Sequence[FindingInSentence], is_absent: Callable[[int], bool]
+    sentence: Sentence, found: Sequence[FindingInSentence], polarity: Callable[[int], object]
 ) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
@@ -76,24 +75,24 @@ def modifiers_by_finding(
     Args:
         sentence: The sentence.
         found: Its findings.
-        is_absent: Whether what a token names is denied; what is there shares nothing with what is not.
+        polarity: Whether what a token names is denied, and whether it is gone; unlike findings share nothing.
     """
     if not found:
         return []
     own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
     places = [*own]
-    said = frozenset(chain.from_iterable(one.predicate for one in found))
+    said = frozenset[int]().union(*(one.predicate for one in found))
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span) if span.entry is not None else ()
         if not values or (span.start in said and _is_said(sentence, span)):
             continue
-        if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index):
-            own[places[_owner(sentence.spans, places, index)]].append((index, values))
-    for one in found:
-        if not _is_skeletal(one.entry.name) and any(values[-1].endswith(" spine") for _, values in own[one.at]):
-            own[one.at] = [(n, values) for n, values in own[one.at] if not _is_level(sentence.words(sentence.spans[n]))]
+        if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index, said):
+            at = places[_owner(sentence.spans, places, index)]
+            is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
+            if not is_level or any(one.at == at and _is_skeletal(one.entry.name) for one in found):
+                own[at].append((index, values))
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
-    _share(sentence, found, described, is_absent)
+    _share(sentence, found, described, polarity)
     return [
         tuple(frozenset(part - _SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
         for one, parts in zip(found, described, strict=True)
@@ -113,8 +112,7 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return span.entry.values
     if span.entry.name in _NAMED_BY_OTHER_WORDS:
         return ()
-    is_of_spine = any(part in span.entry.name for part in _OF_SPINE)
-    stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=is_of_spine)
+    stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=_is_of_spine(span.entry.name))
     if sentence.is_query and isinstance(span.entry, FindingEntry):
         stated = tuple(values for values in stated if dimensions()[values[-1]] in ("side", "place"))
     return tuple(chain.from_iterable(stated))
@@ -139,7 +137,9 @@ def modifier_values(text: str) -> frozenset[str]:
 def _stated_in_name(tokens: tuple[str, ...], *, is_of_spine: bool) -> tuple[tuple[str, ...], ...]:
     """Return the values of the modifiers in a name."""
     found = ((tokens[at], modifier_at(tokens, at)) for at in range(len(tokens)))
-    stated = (one[1].values for word, one in found if one and (is_of_spine or one[0] > 1 or word not in _REGIONS))
+    stated = (
+        one[1].values for word, one in found if one and (is_of_spine or one[0] > 1 or word not in _OTHERWISE_IN_NAMES)
+    )
     return tuple(values for values in stated if dimensions()[values[0]] != "change")
 
 
@@ -172,6 +172,9 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
         parts[-1].update(values)
         previous = index
     sided = [part for part in parts if not part.isdisjoint(SIDES)]
+    if len(sided) > len(SIDES):  # "bilateral, large on the right and small on the left"
+        parts = [part for part in parts if part != {*SIDES}]
+        sided = [part for part in parts if not part.isdisjoint(SIDES)]
     if not any(_differ(first, second) for first, second in combinations(sided, 2)):
         return [set().union(*parts)]
     common = set[str]().union(*(part for part in parts if part not in sided))
@@ -205,6 +208,11 @@ def denied_sides(sentence: Sentence, found: Sequence[FindingInSentence]) -> list
 
 
 @cache
+def _is_of_spine(name: str) -> bool:
+    return any(part in name for part in ("spin", "spondyl", "vertebr"))
+
+
+@cache
 def _is_skeletal(finding: str) -> bool:
     return not _SKELETAL.isdisjoint((finding, *ancestors(finding)))
 
@@ -219,12 +227,17 @@ def _is_said(sentence: Sentence, span: Span) -> bool:
     return span.dimension == "change" and sentence.tokens[span.start - 1] not in ("has", "have")
 
 
-def _is_degree(sentence: Sentence, index: int) -> bool:
-    """Whether a size says how much something changed ("slightly larger"); in "mild improving edema" it does not."""
+def _is_degree(sentence: Sentence, index: int, said: frozenset[int]) -> bool:
+    """Whether a size says how much something changed ("slightly larger"); in "mild improving edema" it does not.
+
+    Or how much it is anything else that is not said of a structure ("slightly withdrawn").
+    """
     spans = sentence.spans
     if {dimensions()[value] for value in values_of(sentence, spans[index])} != {"size"}:
         return False
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
+    if following and following.entry is None and spans[index].first.endswith("ly"):
+        return following.first.isalpha() and following.first not in _OF_LISTS and following.start not in said
     if following is None or following.dimension != "change" or set(values_of(sentence, following)) & _NO_AMOUNT:
         return False
     is_noun = sentence.tokens[following.end : following.end + 1] in (["of"], ["in"])
@@ -233,11 +246,12 @@ def _is_degree(sentence: Sentence, index: int) -> bool:
 
 def _is_denied(spans: Sequence[Span], index: int) -> bool:
     """Whether a span is a modifier without finding that is denied after one: "not right", "no acute process"."""
-    if not spans[index].dimension:
+    if not isinstance(spans[index].entry, Modifier):
         return False
-    between = ("on", "in", "at", "the")
-    at = next((n for n in range(index - 1, 0, -1) if not spans[n].dimension and spans[n].first not in between), 0)
-    if at == 0 or not spans[at].is_cue("absent"):
+    at = index - 1
+    while at > 0 and (isinstance(spans[at].entry, Modifier) or spans[at].first in ("on", "in", "at", "the")):
+        at -= 1
+    if at <= 0 or not spans[at].is_cue("absent"):
         return False
     return not any(isinstance(one.entry, FindingEntry) for one in _clause(spans, index))
 
@@ -269,7 +283,7 @@ def _separates(span: Span) -> bool:
 
 
 def _share(
-    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], is_absent: Callable[[int], bool]
+    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], polarity: Callable[[int], object]
 ) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
@@ -281,11 +295,13 @@ def _share(
         is_cause = any(one.first == "by" for one in gap)
         if (found[first].stated and not is_cause) or found[second].stated or not _continues(gap):
             continue
-        if is_absent(sentence.spans[found[source].at].start) != is_absent(sentence.spans[found[target].at].start):
+        if polarity(sentence.spans[found[source].at].start) != polarity(sentence.spans[found[target].at].start):
             continue
         if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
             continue
-        shared = located[source] if _is_skeletal(found[target].entry.name) else located[source] - _BONES
+        shared = located[source] - {"mediastinum"}
+        if not _is_skeletal(found[target].entry.name):
+            shared -= _BONES
         own[target][0] |= shared
         located[target] = shared
 

@@ -27,9 +27,11 @@ _SEEN = frozenset(
 )
 """What a denied list is said not to be: "no effusion, pneumothorax is seen"."""
 _NO_FINDINGS = frozenset(
-    "artifact artifacts artifactual shadow shadows structures overlap positioning technique".split()
+    "artifact artifacts artifactual shadow shadows structures overlap positioning technique disease process abnormality"
+    " abnormalities".split()
 )
-"""What an image shows that is no finding."""
+"""What an image shows that names no finding."""
+_DOUBTING = frozenset("likely possible possibly probable probably perhaps questionable may".split())
 _STANDING = frozenset({"unchanged", "old", "improved"})
 """Modifiers of what is there."""
 _PARTS_OF_DEVICES = frozenset({"tip", "tips", "end", "sidehole", "sideholes", "course"})
@@ -62,15 +64,15 @@ class Scopes:
         """Whether a token is in the scope of a cue for `status`."""
         return token in self._covered.get(status, ())
 
-    def is_absent(self, token: int) -> bool:
-        """Whether what a token names is denied or gone."""
-        return self.holds("absent", token) or self.holds("resolved", token)
+    def polarity(self, token: int) -> tuple[bool, bool]:
+        """Return whether what a token names is denied, and whether it is gone."""
+        return self.holds("absent", token), self.holds("resolved", token)
 
     def status(self, token: int) -> Status:
         """Return the status of what a token names; absent wins over possible."""
         if not self._covered:
             return Status.PRESENT
-        if self.is_absent(token):
+        if self.holds("absent", token) or self.holds("resolved", token):
             return Status.ABSENT
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
 
@@ -85,9 +87,10 @@ class Scopes:
         if cue.scope == "next":
             following = (one.end for one in self._spans[index + 1 :] if _is_named(one))
             yield span.end, min(end, next(following, span.end))
-        if cue.scope in ("after", "both"):
+        is_of_next = self._tokens[span.end - 1] == "likely" and self._finding_at(index + 1)  # "is likely a scar"
+        if cue.scope in ("after", "both") or is_of_next:
             yield span.end, end
-        if cue.scope in ("before", "both") or is_last:
+        if not is_of_next and (cue.scope in ("before", "both") or is_last):
             tail = [one.end for one in self._ends if one.end <= span.start]
             if span.first == ":":  # "effusion: none"
                 tail = [one.end for one in self._ends if one.end < span.start]
@@ -105,7 +108,9 @@ class Scopes:
         last, before = self._spans[commas[-1] : index], self._spans[: commas[-1]]
         if any(span.first in ("and", "or", "nor") for span in last) or not any(_is_named(span) for span in last):
             return
-        if cue.status == "possible" or any(span.dimension in ("size", "change") for span in before):
+        if cue.status == "possible" or any(
+            span.dimension in ("size", "change") or span.is_cue("absent") for span in before
+        ):
             yield last[0].end
 
     def _later_statements(self) -> Iterator[tuple[int, int]]:
@@ -160,6 +165,8 @@ class Scopes:
         joined, clause = self._spans[at].first, self._clause(at + 1)
         if not any(_is_named(span) for span in clause):
             return False
+        if joined == "," and clause[0].first in _DOUBTING and clause[0].is_cue("possible"):
+            return not self._spans[index].is_cue("possible")
         values = clause[0].entry.values if isinstance(clause[0].entry, Modifier) else ()
         if joined == "with":
             return self._is_adjective(index) or clause[0].dimension in ("size", "change")

@@ -210,7 +210,7 @@ def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tup
         if found and found[0] > 1:
             named = findings().longest_at([stems[start], stems[at + found[0] - 1]], 0)
             return (1, named[1]) if named and named[0] == _TWO_WORDS and named[1] != found[1] else None
-        if not tokens[at].isalpha() and tokens[at] != ",":
+        if tokens[at] in ("a", "an", "the") or (not tokens[at].isalpha() and tokens[at] != ","):
             return None
     return None
 

@@ -24,7 +24,7 @@ _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
 )
-_BONES = r"(?:clavicle|rib|scapula|sternum|humer|vertebra|spine)"
+_BONES = r"(?:(?:left|right) )?(?:clavicle|rib|scapula|sternum|humerus|vertebra)(?:e?s)?"
 _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
@@ -68,7 +68,7 @@ _REWORDED: Final = (
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (_LOBES, r"\1 \4 \2 "),
-    (rf"\b(fractures? of (?:the )?)(\w+) (and|or) (?:the )?(?={_BONES})", r"\1\2 \3 fracture of "),
+    (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
     # what is asked for all the more
     (r"\b(?:do not|don['\u2019]t|never)\s+(?:miss|overlook|forget)\b", ""),
     # what doubts the archive, not the finding
@@ -77,7 +77,7 @@ _REWORDED: Final = (
     # studies that are alike, not findings that stay the same
     (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
     # statements side by side
-    (r"\bha(?:s|ve) not been (excluded|ruled out)\b", r"cannot be \1"),
+    (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),
     # denials
@@ -94,6 +94,7 @@ _REWORDED: Final = (
         " ",
     ),
     (rf"\b(?:{_BECAME}|{_IS})\s+(?:much\s+)?better\b", "improved"),
+    (r"\benlarged (?=(?:after|since|despite)\b)", "enlarging "),
     (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
     (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
     (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),

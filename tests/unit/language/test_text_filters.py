@@ -48,6 +48,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("January 2020 edema", TextFilters("edema", date_from="2020-01-01", date_to="2020-01-31")),
         ("woman in her seventies", TextFilters("", sex="F", age_from=70, age_to=79)),
         ("a 6-month-old", TextFilters("a", age_to=1)),
+        ("no earlier than 2019", TextFilters("", date_from="2019-01-01")),
         ("over ninety", TextFilters("", age_from=90)),
         ("children", TextFilters("", age_to=17)),
         ("edema in 2019", TextFilters("edema", date_from="2019-01-01", date_to="2019-12-31")),

@@ -77,6 +77,7 @@ _REWORDED: Final = (
     # studies that are alike, not findings that stay the same
     (rf"\bsimilar\s+(?=(?:{_STUDIES}|to)\b)", ""),
     # statements side by side
+    (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({_SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),

@@ -227,6 +227,7 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("no lines, tubes or drains", [], ["support device"]),
         ("effusion that has not been excluded", ["pleural effusion"], []),
         ("pneumonia not ruled out", ["pneumonia"], []),
+        ("right opacity, left lung clear", ["opacity, right"], ["opacity, left"]),
         ("edema=yes effusion=no", ["pulmonary edema"], ["pleural effusion"]),
         ("edema, but only if there's an effusion too", ["pulmonary edema", "pleural effusion"], []),
         (

@@ -40,6 +40,7 @@ class Chatting:
         options = ["--port", "0", *(["--headless"] if self.headless else []), *self.arguments]
         command = [*self.under, sys.executable, "-m", "mcp_cxr", "chat", *options]
         home = {"HOME": str(self.folder), "PATH": os.environ["PATH"]}
+        home |= {name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
         self.process = subprocess.Popen(
             command, stderr=subprocess.PIPE, text=True, env={**home, **self.variables}, cwd=self.folder
         )

@@ -86,7 +86,7 @@ async def test_days_since_the_first_study_stand_for_dates(own: Settings):
             assert image["days_since_first_study"] == hit.get("days_since_first_study")
             assert (WITHHELD in image["warnings"]) == ("days_since_first_study" in hit)
         told = json.dumps([page, *images])
-        assert not any(date in told for date in ("2018", "2019-", "2020-", *filter(None, FIRST), OTHER))
+        assert not any(date in told for date in ("2018-", "2019-", "2020-", *filter(None, FIRST), OTHER))
 
 
 @pytest.mark.parametrize("dates", [{"date_from": "2019-01-31"}, {"date_to": " 2019-01-31 "}, {"date_from": "nonsense"}])

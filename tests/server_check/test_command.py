@@ -134,7 +134,7 @@ def test_without_a_typed_yes_nothing_is_written(on_servers: Command, iris: IrisS
         (
             {},
             ["--deep", "--out", "/none/report.json"],
-            "/none/report.json cannot be written (No such file or directory)",
+            "Cannot write /none/report.json (No such file or directory)",
         ),
     ],
 )

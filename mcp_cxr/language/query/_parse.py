@@ -81,6 +81,7 @@ _KIND_LEFT_OUT = re.compile(
 
 
 _ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
+_MOST_KINDS = 8  # for each, the text before it is read once more
 _KIND_BEHIND = re.compile(
     r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
 )
@@ -132,12 +133,12 @@ def _parsed(text: str) -> QueryMeaning:
 
 def _parsed_in_parts(text: str) -> QueryMeaning | None:
     """Return the meaning of a query of which a part is read apart; None if there is no such part."""
-    if minus := _MINUS.search(text):
-        parsed, excluded = _parsed(f"{text[: minus.start()]} {text[minus.end() :]}"), _parsed(minus["word"])
+    if minus := [match["word"] for match in _MINUS.finditer(text)]:
+        parsed, excluded = _parsed(_MINUS.sub(" ", text)), [_parsed(word) for word in _unique(minus)]
         return replace(
             parsed,
-            ruled_out=_unique([*parsed.ruled_out, *excluded.findings]),
-            ruled_out_words=_unique([*parsed.ruled_out_words, *excluded.words]),
+            ruled_out=_unique([*parsed.ruled_out, *(finding for one in excluded for finding in one.findings)]),
+            ruled_out_words=_unique([*parsed.ruled_out_words, *(word for one in excluded for word in one.words)]),
         )
     if optional := _OPTIONAL.search(text):
         parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}")
@@ -210,7 +211,8 @@ def _with_kinds_named(text: str) -> str:
             return match[0]
         return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
 
-    return _KIND_LEFT_OUT.sub(named, _with_kinds_before(_ONE.sub(_named_one, text)))
+    text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
+    return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
 
 
 def _named_one(match: re.Match[str]) -> str:

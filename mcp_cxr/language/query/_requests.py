@@ -53,7 +53,7 @@ _REWORDED: Final = (
     (r"\s(?:\+|&+)\s", " and "),
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
-    (r"([a-z][\w -]*?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
+    (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
     (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
     # joined
     (r"\bnot (?:just|merely|simply)\b", "not only"),

@@ -360,3 +360,8 @@ def test_both_before_two_findings_is_no_side() -> None:
         "pulmonary edema",
     ]
     assert parse_query_text("effusion in both lungs and edema").findings[0].sides == ("left", "right")
+
+
+@pytest.mark.parametrize("part", ["-a ", "a=no ", "not left, ", "effusion with or without edema, "])
+def test_the_longest_query_is_read(part: str) -> None:
+    parse_query_text((part * 2000)[:2000])

@@ -1,4 +1,4 @@
-"""What a study says without its words: its imaging findings and devices, with their status and modifiers.
+"""The imaging findings and devices of a study with their status and modifiers, without its words.
 
 Two studies whose reports are worded differently but read to the same findings give the same here: nothing depends on
 the order, number or length of sentences, on clinical terms, or on the indication. `docs/privacy.md` says who is given

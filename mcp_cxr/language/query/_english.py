@@ -1,6 +1,7 @@
-"""The words of everyday English, from the word list of pyspellchecker: what is spelled correctly is not corrected.
+"""Tells English from other languages, and everyday words, which are not corrected, from all others.
 
-A text of another language is known by its letters or by a few words that no English text has.
+A text of another language has its letters, or one of a few words that no English text has. Everyday words are those of
+pyspellchecker's word list.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from mcp_cxr.language._vocabulary import (
 from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, joined_groups, without_joins
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
-from mcp_cxr.language.query._requests import worded_as_reports
+from mcp_cxr.language.query._request_wording import worded_as_reports
 from mcp_cxr.language.query._spelling import Correction, corrected
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
@@ -268,11 +268,11 @@ def _not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[Wan
     """Return the groups, each once, without those that another one implies."""
     found = {tuple((one.description, one.is_hedged) for one in group): group for group in reversed(list(groups))}
     return tuple(
-        group for group in reversed(found.values()) if not any(_is_said_by(group, other) for other in found.values())
+        group for group in reversed(found.values()) if not any(_is_implied_by(group, other) for other in found.values())
     )
 
 
-def _is_said_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
+def _is_implied_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
     """Whether each finding of another group is a kind of the only one of a group: "fracture of ribs or clavicles"."""
     one = group[0]
     return len(group) == 1 and not one.modifiers and all(one.name in ancestors(each.name) for each in other)

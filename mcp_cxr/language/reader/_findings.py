@@ -44,7 +44,7 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
         if isinstance(span.entry, FindingEntry):
             named.append((at, span, span.entry))
         elif isinstance(span.entry, Structure):
-            said += _said_findings(sentence, at, span.entry)
+            said += _findings_by_predicates(sentence, at, span.entry)
     taken = {token for one in said for token in one.predicate}
     found = [
         FindingInSentence(at, entry)
@@ -56,11 +56,11 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
     return sorted({(one.at, one.entry.name): one for one in [*found, *said]}.values(), key=attrgetter("at"))
 
 
-def _said_findings(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:
+def _findings_by_predicates(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:
     """Yield the findings that are said of the structure at a span, by words that do not name another."""
-    all_said = _said_of(sentence, at, structure)
-    cause = _named_cause(sentence, at) if all_said else None
-    for said, tokens in _foremost(all_said) if sentence.is_query else all_said:
+    stated = _predicates_of(sentence, at, structure)
+    cause = _named_cause(sentence, at) if stated else None
+    for said, tokens in _foremost(stated) if sentence.is_query else stated:
         names = dict(_named_at(sentence, tokens))
         if said.finding != cause and all(one.name in ancestors(said.finding.name) for one in names.values()):
             if names and not sentence.is_query:
@@ -78,9 +78,9 @@ def _is_repeated(spans: Sequence[Span], at: int, entry: FindingEntry) -> bool:
     return isinstance(before, FindingEntry) and entry.name in ancestors(before.name)
 
 
-def _foremost(all_said: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
+def _foremost(stated: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
     """Return what a query asks for: of a finding and what it suggests, the finding."""
-    return next(((said,) for said in all_said if said[0].status == "present"), all_said)
+    return next(((said,) for said in stated if said[0].status == "present"), stated)
 
 
 def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
@@ -99,12 +99,12 @@ def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[tuple[int,
             yield at, span.entry
 
 
-def _said_of(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
+def _predicates_of(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     """Return what a clause says of the structure at a span, after it or else before it, and by which tokens."""
-    return _said_after(sentence, at, structure) or _said_before(sentence, at, structure)
+    return _predicates_after(sentence, at, structure) or _predicates_before(sentence, at, structure)
 
 
-def _said_after(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
+def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     phrases = predicates(structure.name)
     said: dict[Predicate, frozenset[int]] = {}
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
@@ -142,7 +142,7 @@ def _denied(said: Iterable[Predicate]) -> Iterator[Predicate]:
     return (replace(one, status="absent") for one in said if one.status == "present")
 
 
-def _said_before(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
+def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
@@ -179,9 +179,9 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
             break
         if span.first in (";", "with", "without") or (before.first == "," and span.is_cue("absent")):
             return span.start
-        if span.first == "but" and not _said_next(sentence, structure, span.end):
+        if span.first == "but" and not _begins_predicate(sentence, structure, span.end):
             return span.start
-        if isinstance(span.entry, FindingEntry) and not _is_said(sentence, structure, span):
+        if isinstance(span.entry, FindingEntry) and not _is_predicate_of(sentence, structure, span):
             return span.start
         if isinstance(span.entry, Structure):
             if before.first not in ("and", ",", "the", "or"):
@@ -192,13 +192,13 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
     return min(limit, len(sentence.tokens))
 
 
-def _said_next(sentence: Sentence, structure: Structure, token: int) -> bool:
+def _begins_predicate(sentence: Sentence, structure: Structure, token: int) -> bool:
     """Whether a predicate of a structure begins at a token, or after "otherwise"."""
     start = token + (sentence.tokens[token : token + 1] == ["otherwise"])
     return start < len(sentence.stems) and predicates(structure.name).longest_at(sentence.stems, start) is not None
 
 
-def _is_said(sentence: Sentence, structure: Structure, span: Span) -> bool:
+def _is_predicate_of(sentence: Sentence, structure: Structure, span: Span) -> bool:
     """Whether the name of a finding is said of a structure ("aorta is calcified")."""
     return predicates(structure.name).longest_at(sentence.stems, span.start) is not None
 

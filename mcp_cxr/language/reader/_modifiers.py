@@ -84,7 +84,7 @@ def modifiers_by_finding(
     said = frozenset[int]().union(*(one.predicate for one in found))
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span) if span.entry is not None else ()
-        if not values or (span.start in said and _is_said(sentence, span)):
+        if not values or (span.start in said and _is_predicate_alone(sentence, span)):
             continue
         if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index, said):
             at = places[_owner(sentence.spans, places, index)]
@@ -222,7 +222,7 @@ def _is_level(words: Sequence[str]) -> bool:
     return words[-1] in ("thoracic", "cervical", "midthoracic") or _LEVEL.fullmatch(words[-1]) is not None
 
 
-def _is_said(sentence: Sentence, span: Span) -> bool:
+def _is_predicate_alone(sentence: Sentence, span: Span) -> bool:
     """Whether a change is but the predicate of a structure ("lung volumes are decreased"); "has increased" is one."""
     return span.dimension == "change" and sentence.tokens[span.start - 1] not in ("has", "have")
 

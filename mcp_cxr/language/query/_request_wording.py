@@ -1,4 +1,4 @@
-"""Words a request as a report would word it: "skip those with pacemakers" becomes "without pacemakers"."""
+"""Rewords a request as reports word it: "skip those with pacemakers" becomes "without pacemakers"."""
 
 from __future__ import annotations
 

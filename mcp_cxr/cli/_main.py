@@ -93,7 +93,7 @@ def _run(command: click.Command, argv: Sequence[str] | None, name: str) -> int:
     except click.ClickException as exc:
         context = exc.ctx if isinstance(exc, click.UsageError) else None
         help_line = f" See `{context.command_path} --help`." if context else ""
-        message = " ".join(exc.format_message().split())
+        message = " ".join(exc.format_message().split()).replace("valid integer range", "valid integer")
         end = "" if message.endswith((".", "?", "?)")) or not context else "."
         if message.startswith("Got unexpected extra argument"):
             end = ". Put quotes around a value that has blanks."

@@ -54,7 +54,7 @@ def check_report_reader(version: int, location: str) -> None:
     if version < READER_VERSION:
         raise ReaderMismatch(
             f"An older version of mcp-cxr read the reports of {location}. Run `mcp-cxr table verify --repair` or"
-            " ingest again: both read the reports again, and embed no image again."
+            " ingest again: both read the reports again without embedding the images."
         )
     if version > READER_VERSION:
         raise ReaderMismatch(f"A newer version of mcp-cxr read the reports of {location}. Update mcp-cxr here.")

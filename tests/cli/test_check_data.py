@@ -57,6 +57,7 @@ def test_one_list_can_be_made_alone_and_kept_short(on_copy: Command, tmp_path: P
         (("--only", "label"), 2, "Unknown list 'label'. Known: labels, views, unknown_views, duplicates, outliers, "),
         (("--last",), 1, "The data of this archive was not checked yet. Run `mcp-cxr check-data`."),
         (("--last", "--only", "dates"), 2, "--last shows the last check as it is: leave out --only."),
+        (("--most", "x"), 2, "Invalid value for '--most': 'x' is not a valid integer."),
         (("--most", "0"), 2, "Invalid value for '--most': 0 is not in the range x>=1."),
     ],
 )

@@ -185,8 +185,8 @@ class LocalEmbedder(AbstractAsyncContextManager["LocalEmbedder"]):
         description = await to_thread.run_sync(self._description)
         if description.files.is_demo_encoder and not config.allows_demo_encoder:
             raise folder_error(
-                "it is the demonstration encoder, trained on drawings; it recognizes nothing in real radiographs. For "
-                "drawings, add --allow-demo-encoder."
+                "it is the demonstration encoder, trained on drawings; it recognizes nothing in real radiographs. "
+                "Choose another model (docs/models.md) or, for drawings, add --allow-demo-encoder."
             )
         encoder_cache = await to_thread.run_sync(EncoderCache, config.encoder_cache_file)
         digest = await to_thread.run_sync(description.digest, encoder_cache.file_digest)

@@ -251,9 +251,11 @@ def _is_denied(spans: Sequence[Span], index: int) -> bool:
     at = index - 1
     while at > 0 and (isinstance(spans[at].entry, Modifier) or spans[at].first in ("on", "in", "at", "the")):
         at -= 1
-    if at <= 0 or not spans[at].is_cue("absent"):
+    if at < 0 or not spans[at].is_cue("absent"):
         return False
-    return not any(isinstance(one.entry, FindingEntry) for one in _clause(spans, index))
+    clause = [*_clause(spans, index)]
+    is_stated = at > 0 or any(one.entry is None and one.first.isalpha() for one in clause)
+    return is_stated and not any(isinstance(one.entry, FindingEntry) for one in clause)
 
 
 def _clause(spans: Sequence[Span], index: int) -> Iterator[Span]:
@@ -293,6 +295,8 @@ def _share(
         first, second = sorted((source, target))
         gap = sentence.spans[found[first].at + 1 : found[second].at]
         is_cause = any(one.first == "by" for one in gap)
+        if target < source and _is_accompanied(sentence, gap, sentence.spans[found[source].at]):
+            continue
         if (found[first].stated and not is_cause) or found[second].stated or not _continues(gap):
             continue
         if polarity(sentence.spans[found[source].at].start) != polarity(sentence.spans[found[target].at].start):
@@ -304,6 +308,15 @@ def _share(
             shared -= _BONES
         own[target][0] |= shared
         located[target] = shared
+
+
+def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:
+    """Whether what comes with a finding has a place of its own: "consolidation with a left nodule"."""
+    words = [one.first for one in gap]
+    if "with" not in words or not {"consistent", "compatible", "keeping"}.isdisjoint(words):
+        return False
+    values = [*values_of(sentence, source), *(value for one in gap for value in values_of(sentence, one))]
+    return any(dimensions()[value] in ("side", "place") for value in values)
 
 
 def _neighbors(count: int) -> Iterator[tuple[int, int]]:

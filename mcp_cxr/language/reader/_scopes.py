@@ -28,7 +28,7 @@ _SEEN = frozenset(
 """What a denied list is said not to be: "no effusion, pneumothorax is seen"."""
 _NO_FINDINGS = frozenset(
     "artifact artifacts artifactual shadow shadows structures overlap positioning technique disease process abnormality"
-    " abnormalities".split()
+    " abnormalities injury injuries pathology".split()
 )
 """What an image shows that names no finding."""
 _DOUBTING = frozenset("likely possible possibly probable probably perhaps questionable may".split())

@@ -29,6 +29,7 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("There isn't a pneumothorax.", {"pneumothorax": ABSENT}),
         ("The lungs lack consolidation.", {"consolidation": ABSENT}),
         ("Atelectasis; infection cannot be excluded.", {"atelectasis": PRESENT, "infection": POSSIBLE}),
+        ("The earlier nodule is not well seen today.", {"nodule": POSSIBLE}),
         ("Opacity may represent pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
         ("No opacity to suggest pneumonia.", {"opacity": ABSENT, "pneumonia": ABSENT}),
         ("No pneumothorax and a small effusion.", {"pneumothorax": ABSENT, "pleural effusion": PRESENT}),

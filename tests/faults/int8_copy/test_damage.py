@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import StoreError
-from mcp_cxr.records import Filter
+from mcp_cxr.records import Filter, TermClause
 from mcp_cxr.stores import EmbeddedStore
+from mcp_cxr.stores.embedded.fulltext import _search
 from mcp_cxr.stores.embedded.vectors import Int8Snapshot, _nearest
 from tests.contract.stores.making import FINGERPRINT
 from tests.faults.int8_copy.copies import COUNT, FILTERS, QUERIES, assert_answers_are_right, copied, plainly, put
@@ -170,6 +171,20 @@ async def test_images_that_another_program_replaces_without_a_trigger_are_no_hit
     store._rankings.clear()
     assert matched == await store.match(["pa", "ll"], Filter(), limit=limit)
     assert len(matched) == min(limit, 1000)
+
+
+@pytest.mark.parametrize("removed", ["slot < 0", "slot % 3 = 0"])
+async def test_the_first_of_many_images_that_tie_are_found_by_the_copy_as_by_sqlite(
+    store: EmbeddedStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: str
+) -> None:
+    rows(tmp_path, f"DELETE FROM images WHERE {removed}")  # noqa: S608 - of this test
+    wheres = [*FILTERS, Filter(clauses=(TermClause(any_of=("ap",)), TermClause(or_lacks=("lateral",))))]
+    asked = [(["pa", "ap", "lateral", "ll"], where, limit) for where in wheres for limit in (10, 700)]
+    by_sqlite = [await store.match(terms, where, limit=limit) for terms, where, limit in asked]
+    store._rankings.clear()
+    monkeypatch.setattr(_search, "_MANY_TIED", 2)
+    assert [await store.match(terms, where, limit=limit) for terms, where, limit in asked] == by_sqlite
+    assert [bool(hits) for hits in by_sqlite] == [where != Filter(labels=("Edema",)) for _, where, _ in asked]
 
 
 async def test_external_rows_that_another_program_completes_are_found(store: EmbeddedStore, tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from mcp_cxr.stores.embedded.database import NOT_EXTERNAL, archive_info, compose
 from mcp_cxr.stores.embedded.fulltext._postings import Documents, Index, mask_size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from sqlite3 import Connection
 
     from numpy.typing import NDArray
@@ -82,7 +82,8 @@ def study_mask(connection: Connection, where: Filter) -> Mask:
     """Return which studies pass, by number; the last position is for deleted ones.
 
     Args:
-        where: `study_conditions`, or a filter for which `selects_few`: then a study passes if one of its images does.
+        where: `study_conditions` without clauses, or a filter for which `selects_few`: then a study passes if one of
+            its images does.
     """
     size = mask_size(connection)
     if selects_few(where):
@@ -124,15 +125,13 @@ def _term_mask(connection: Connection, term: str, *, mask_cache: ResultCache) ->
 
 
 def _condition_masks(connection: Connection, where: Filter, size: int) -> Iterator[Mask]:
-    """Yield for each condition the studies that meet it."""
+    """Yield for each condition but the clauses the studies that meet it."""
 
     def studies(statement: str, *values: str) -> Mask:
         return _mask(connection.execute(statement, values).fetchone()[0], size)
 
     yield from _label_masks(connection, where, size)
     yield from _patient_masks(connection, where, size)
-    if where.clauses:
-        yield from _clause_masks(Index(connection), where.clauses, size)
     if where.split is not None:
         yield studies(_OF_SPLIT, where.split)
     if where.date_from is not None:
@@ -179,17 +178,6 @@ def _label_masks(connection: Connection, where: Filter, size: int) -> Iterator[M
             yield ~studies(_OF_POSITIVES)
         for label in where.labels_absent:
             yield ~studies(_PRESENT_OR_UNCERTAIN, label)
-
-
-def _clause_masks(index: Index, clauses: Sequence[TermClause], size: int) -> Iterator[Mask]:
-    """Yield for each clause the studies whose documents meet it."""
-    having = {
-        term: index.mask(term)
-        for term in dict.fromkeys(term for one in clauses for term in (*one.any_of, *one.or_lacks))
-    }
-    for clause in clauses:
-        meets = [having[term] for term in clause.any_of] + [~having[term] for term in clause.or_lacks]
-        yield np.logical_or.reduce(meets) if meets else np.zeros(size, np.bool_)
 
 
 def _mask(numbers: str, size: int) -> Mask:

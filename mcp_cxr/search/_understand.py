@@ -261,6 +261,11 @@ def _warnings(
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if text_filters.date_words:
         found.append(f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study.")
+    if text_filters.unread_dates:
+        found.append(
+            f"{', '.join(text_filters.unread_dates)} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or"
+            " 'before March 2018'."
+        )
     if text_filters.patient_words:
         found.append(
             f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any"
@@ -324,6 +329,7 @@ def _word_uses(
             *meaning.modifiers,
             *unknown,
             *filter(None, [text_filters.patient_words, text_filters.date_words]),
+            *text_filters.unread_dates,
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:

@@ -29,6 +29,9 @@ _DATES = re.compile(
     rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|radiographs?|reports?|cases?)\b))",
     re.IGNORECASE,
 )
+_DATE_LIKE = re.compile(
+    rf"(?<![\w/.-])(?:\d\d?([/.-])\d\d?\1(?:\d\d)?\d\d|{_YEAR}(?:[-/]\d\d?(?:[-/]\d\d?)?)?)(?![\w/-]|\s*(?:mm|cm|ml|mg)\b)"
+)
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")
 _DAY = dt.timedelta(days=1)
 
@@ -48,6 +51,11 @@ def taken_dates(text: str) -> tuple[str, str | None, str | None]:
 
     rest = _DATES.sub(taken, text)
     return rest, low.isoformat() if low else None, high.isoformat() if high else None
+
+
+def date_like_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text that look like years or dates: "2018", "03/04/2018"."""
+    return tuple(match[0] for match in _DATE_LIKE.finditer(text))
 
 
 def _period(named: dict[str, str]) -> tuple[dt.date | None, dt.date | None] | None:

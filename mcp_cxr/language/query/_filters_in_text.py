@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mcp_cxr.language.query._dates_in_text import taken_dates
+from mcp_cxr.language.query._dates_in_text import date_like_words, taken_dates
 from mcp_cxr.language.query._patients_in_text import taken_patients
 
 _IMAGE_WORDS = (
@@ -123,6 +123,11 @@ class TextFilters:
         if self.date_from:
             return f"since {self.date_from}"
         return f"until {self.date_to}" if self.date_to else ""
+
+    @property
+    def unread_dates(self) -> tuple[str, ...]:
+        """Years and dates among the remaining words, in a form that is no filter: "not in 2018", "03/04/2018"."""
+        return date_like_words(self.text)
 
 
 def read_text_filters(query: str) -> TextFilters:

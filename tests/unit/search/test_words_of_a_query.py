@@ -151,6 +151,16 @@ async def test_dates_in_the_words_are_named_as_not_applied_without_study_dates()
     assert "The archive has no study dates: '2019-01-01 to 2019-12-31' was not applied to any study." in page.warnings
 
 
+@pytest.mark.parametrize(
+    ("query", "date"), [("pneumothorax not in 2018", "2018"), ("pneumothorax on 03/04/2018", "03/04/2018")]
+)
+async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, date: str) -> None:
+    page = await found(query)
+    assert page.understood is not None
+    assert page.understood.ignored == [date]
+    assert any(f"{date} was not applied" in warning for warning in page.warnings)
+
+
 async def test_what_is_asked_for_as_possible_is_said() -> None:
     page = await found("possible pneumothorax")
     assert page.understood is not None

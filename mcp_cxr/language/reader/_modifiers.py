@@ -269,15 +269,16 @@ def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int:
         return places.index(index)
     before = max((n for n, at in enumerate(places) if at < index), default=None)
     after = min((n for n, at in enumerate(places) if at > index), default=None)
-    if before is None:
-        return 0
-    if after is None:
+    if before is None or after is None:
+        return before or 0
+    later = [span.first for span in spans[index + 1 : places[after]] if _separates(span)]
+    if later and later != ["by"]:
         return before
-    if any(_separates(span) for span in spans[index + 1 : places[after]]):
-        return before
-    if places[after] == index + 1 and spans[index - 1].first in ("is", "are"):
-        return after  # "lungs are mildly hyperinflated"
-    return after if any(_separates(span) for span in spans[places[before] + 1 : index]) else before
+    earlier = [span.first for span in spans[places[before] + 1 : index] if _separates(span)]
+    if later:  # "the right lung is clear, the left obscured by effusion"
+        return after if "," in earlier else before
+    is_predicate = places[after] == index + 1 and spans[index - 1].first in ("is", "are")  # "are mildly hyperinflated"
+    return after if earlier or is_predicate else before
 
 
 def _separates(span: Span) -> bool:

@@ -127,7 +127,9 @@ def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_q
     stated = _cues_and_modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
     if stated and (named is None or stated[0] > named[0] or (is_query and _is_side_of_lung(named, stated))):
         named = stated
-    return named if named and named[0] > 1 else _elliptic_at(tokens, stems, start) or named
+    if named and (named[0] > 1 or (isinstance(named[1], FindingEntry) and named[1].kind == "finding")):
+        return named
+    return _elliptic_at(tokens, stems, start) or named
 
 
 @lru_cache(maxsize=65_536)

@@ -200,6 +200,10 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ("Consolidation with a left apical nodule.", [("consolidation", set()), ("nodule", {"left", "apex"})]),
         ("Bilateral bullae, left larger than right.", [("bulla", {"left", "right"})]),
         ("Left pneumothorax despite an apical drain.", [("pneumothorax", {"left"}), ("tube", {"apex"})]),
+        (
+            "No acute fracture, old deformity of the right clavicle.",
+            [("fracture", {"acute"}), ("bone deformity", {"old", "right", "clavicle"})],
+        ),
         ("The chest tube was slightly withdrawn.", [("chest tube", set())]),
         ("Fluid in the minor fissure.", [("pleural effusion", set())]),
         (

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
+from tests.cli.conftest import told_by_tool
+from tests.pacs.hospital import CHEST, image, text_report
+from tests.server.archives import Ingested
 from tests.standins.dicomweb import StandIn
 from tests.support.archives import rows
 from tests.support.image_files import dicom
@@ -61,6 +65,20 @@ def test_a_file_that_only_the_pacs_keeps_is_fetched_again_once(
     monkeypatch.delenv("MCP_CXR_PACS_URL")
     ((other,),) = rows(tmp_path / "data", "SELECT image_id FROM images ORDER BY image_id DESC LIMIT 1")
     assert "set MCP_CXR_PACS_URL" in on_new("show", other, "--png", tmp_path / "other.png").error
+
+
+def test_a_model_is_given_reports_of_the_pacs_only_once_they_are_confirmed(
+    pacs: StandIn, on_new: Command, tmp_path: Path
+) -> None:
+    pacs.serve([image(CHEST[0], 1, "PA"), text_report(CHEST[0], "Small left effusion beside the hilum.")])
+    archive = Ingested(cast("Any", None), tmp_path / "data")
+    given = []
+    for flags in ([], ["--reports-as-they-are"]):
+        assert "Reports: " in on_new("pull", *flags).out
+        found = told_by_tool(archive, "search_medical_images", query="effusion")
+        given.append((len(found["images"]), "beside the" in json.dumps(found)))
+    assert given == [(1, False), (1, True)]
+    assert "left effusion beside the hilum" in rows(tmp_path / "data", "SELECT report FROM studies")[0][0]
 
 
 def test_doctor_names_the_step_at_which_a_pacs_fails(pacs: StandIn, on_new: Command) -> None:

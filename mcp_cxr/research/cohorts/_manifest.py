@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, cast
 
 from mcp_cxr.errors import ConfigError
@@ -32,6 +32,7 @@ _NEEDED = frozenset(
     )
 )
 """Of the header: what every reader of a manifest relies on."""
+_EDITED = "edited"
 _MAY_NAME_IDS = ("query", "understood", "filters", "leaks", "warnings")
 """Of the header: what may name images, studies and patients."""
 
@@ -76,9 +77,10 @@ class Cohort:
         return str(self.header["name"])
 
     def to_bytes(self) -> bytes:
-        """Return the manifest's canonical form; its first line has the digest of all that follows from it."""
+        """Return the manifest's canonical form; its first line has the digest of all else, if it was not edited."""
         lines = [_canonical(asdict(row)) for row in self.rows]
-        return b"\n".join([_canonical({**self.header, "digest": _digest(self.header, lines)}), *lines, b""])
+        digest = _digest(self.header, lines) if self.is_as_written else _EDITED
+        return b"\n".join([_canonical({**self.header, "digest": digest}), *lines, b""])
 
     def without(self, is_forgotten: Callable[[CohortRow], bool]) -> Cohort:
         """Return the cohort without some images, and without their ids anywhere; the header says how many were removed.
@@ -95,7 +97,7 @@ class Cohort:
         before = self.header["forgotten"]
         told = {name: _without_ids(self.header[name], ids) for name in _MAY_NAME_IDS}
         header = {**self.header, **told, **counts_of_rows(kept, is_split=self.header["split"] != "none")}
-        return Cohort({**header, "forgotten": before + len(gone)}, kept)
+        return replace(self, header={**header, "forgotten": before + len(gone)}, rows=kept)
 
 
 def read_cohort(content: bytes, name: str) -> Cohort:

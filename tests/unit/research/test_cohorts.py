@@ -372,6 +372,15 @@ def test_a_request_in_a_notebook_has_the_parameters_of_its_arguments():
         CohortRequest("x", "query", ["PA"])  # pyright: ignore[reportCallIssue]  # filters are named
 
 
+async def test_an_edited_manifest_stays_edited_when_it_loses_images(tmp_path: Path):
+    async with archive_of(FIVE, tmp_path) as archive:
+        await archive.make_cohort("all")
+        manifest = archive.settings.cohorts_folder / "all.jsonl"
+        manifest.write_text(manifest.read_text().replace('"Edema":0', '"Edema":1'))
+        await archive.forget(Filter(subject_id=SubjectId("p000")))
+        assert not (await archive.cohort("all")).is_as_written
+
+
 async def test_forgetting_an_id_that_is_a_number_spoils_no_other_number(tmp_path: Path):
     async with archive_of(FIVE, tmp_path) as archive:
         made = await archive.make_cohort("effusion-1", split="70/10/20")

@@ -227,8 +227,3 @@ def combinations(modifiers: frozenset[str]) -> tuple[frozenset[str], ...]:
 def dimension_of(modifier: str) -> str:
     """Return the dimension of a modifier: side, place, size, change, age or pattern."""
     return "change" if modifier == "resolved" else dimensions()[modifier]
-
-
-def any_of(terms_of: Iterable[str]) -> tuple[str, ...]:
-    """Return distinct terms in their order."""
-    return tuple(dict.fromkeys(terms_of))

@@ -104,7 +104,7 @@ async def test_inverted_and_turned_images_are_found_with_what_was_done_to_them(p
     expected = {f"inverted{number}": "inverted" for number in range(3)}
     expected |= {f"{kind} {number}": kind for kind in TURNED for number in range(3)}
     assert {
-        name: re.sub(r"It looks (.*), and.*", r"\1", said) for name, said in reasons.items() if name in expected
+        name: re.sub(r"It looks (.*); with.*", r"\1", said) for name, said in reasons.items() if name in expected
     } == (expected)
     assert len([name for name in reasons if name.startswith("upright")]) <= 1
     assert found.notes[0] == "Mirror images are not looked for."

@@ -266,7 +266,7 @@ def test_decisions_are_kept_shown_exported_and_taken_back(ask: Any, archive: Ing
 @pytest.mark.parametrize(
     ("sent", "message"),
     [
-        ({"key": "duplicates|pair", "decision": "bad"}, b"'bad' is no decision"),
+        ({"key": "duplicates|pair", "decision": "bad"}, b"Unknown decision 'bad'"),
         ({"key": "no such", "decision": "wrong"}, b"no such entry"),
         ({"decision": "wrong"}, b"key"),
     ],

@@ -90,6 +90,7 @@ _KIND_BEHIND = re.compile(
 
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
+    query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
     text, corrections = worded_as_reports(query), tuple[Correction, ...]()
     if not has_foreign_words(query):
         text, corrections = corrected(text, REQUEST_WORDS)
@@ -144,7 +145,8 @@ def _parsed_in_parts(text: str) -> QueryMeaning | None:
         parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}")
         if parsed.wanted:
             return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
-    if (denied := _NOT_THERE.search(text)) and (values := _place_alone(denied["place"])):
+    not_there = list(_NOT_THERE.finditer(text))
+    if 0 < len(not_there) <= _MOST_KINDS and (values := _place_alone((denied := not_there[0])["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
         if parsed.wanted and not values <= parsed.findings[-1].modifiers:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)

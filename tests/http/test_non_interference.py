@@ -19,4 +19,4 @@ async def test_no_call_over_http_tells_archives_apart_whose_reports_read_to_the_
     one, other = twins.environments
     with Served(one, tmp_path) as here, Served(other, tmp_path) as there:
         async with here.client() as first, there.client() as second:
-            await compare(twins, (first, second), calls=60, seed=21, texts_of=("query",))
+            await compare(twins, (first, second), calls=40, seed=21, texts_of=("query",))

@@ -29,7 +29,7 @@ def found(database: MemoryDatabase) -> Trial:
     async def ask() -> Trial:
         async with MemoryStore(database) as store, ImageReader() as reader:
             await SPACE.fill(store)
-            return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 50, seed=12))
+            return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 35, seed=12))
 
     return anyio.run(ask)
 

@@ -166,7 +166,8 @@ def test_only_the_user_can_read_the_file_that_opens_the_page(chatting: Chatting)
 
 def test_the_browser_is_given_the_file_and_no_code(variables: dict[str, str], tmp_path: Path) -> None:
     browser = tmp_path / "browser"
-    browser.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\nexec sleep 30 2>/dev/null\n')  # as one in the foreground
+    in_the_foreground = "exec sleep 30 2>/dev/null"
+    browser.write_text(f'#!/bin/sh\necho "$@" >> {tmp_path}/called\n{in_the_foreground}\n')
     browser.chmod(0o700)
     with Chatting({**variables, "BROWSER": f"{browser} %s"}, tmp_path, headless=False) as chatting:
         file = chatting.opening_file

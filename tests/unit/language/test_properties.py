@@ -126,9 +126,9 @@ def _one_line(text: str) -> str:
 )
 def test_no_report_takes_long(part: str) -> None:
     start = process_time()
-    read_report(part * (30_000 // len(part)))
+    read_report(part * (15_000 // len(part)))
     parse_query_text(part * (5_000 // len(part)))
-    assert process_time() - start < 10  # a minute before headings were bounded
+    assert process_time() - start < 5  # half a minute before headings were bounded
 
 
 @pytest.mark.parametrize("report", [f"FINDINGS{' ' * 80_000}x", f"FINDINGS: {'no effusion, ' * 8_000}"])

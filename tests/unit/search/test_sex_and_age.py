@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from mcp_cxr.errors import QueryError
@@ -22,14 +23,15 @@ TABLE = """path,patient,sex,age,date,report
 """
 
 
-@pytest.fixture
-async def data(tmp_path: Path) -> Path:
-    images = tmp_path / "images"
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("archive")
+    images = folder / "images"
     for number in range(1, 5):
         plain(images / f"{number}.png", number)
     (images / "images.csv").write_text(TABLE)
-    await ingested(tmp_path / "data", images)
-    return tmp_path / "data"
+    anyio.run(ingested, folder / "data", images)
+    return folder / "data"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, Cue, FindingEntry, Modifier, Structure
@@ -94,7 +95,7 @@ class Scopes:
             tail = [one.end for one in self._ends if one.end <= span.start]
             if span.first == ":":  # "effusion: none"
                 tail = [one.end for one in self._ends if one.end < span.start]
-            tail += (start for start, finding in self._later_statements() if finding < index)
+            tail += (start for start, finding in self._later_statements if finding < index)
             tail += self._last_of_statements(index, cue)
             start = max(tail, default=0)
             if cue.status != "absent" or _PARTS_OF_DEVICES.isdisjoint(self._tokens[start : span.start]):
@@ -113,21 +114,24 @@ class Scopes:
         ):
             yield last[0].end
 
-    def _later_statements(self) -> Iterator[tuple[int, int]]:
-        """Yield where a list of statements goes on, as a token, and the index of the finding that follows.
+    @cached_property
+    def _later_statements(self) -> tuple[tuple[int, int], ...]:
+        """Where lists of statements go on, as tokens, and the indices of the findings that follow.
 
         "Effusion is small, pneumothorax is not seen": a cue after the second finding does not concern the first.
         """
+        found = list[tuple[int, int]]()
         is_said = seen_finding = False
         for at, span in enumerate(self._spans):
             if span.is_cue("end"):
                 is_said = seen_finding = False
             elif span.first in (",", "and") and is_said and (finding := self._finding_at(at + 1)):
-                yield span.end, finding
+                found.append((span.end, finding))
                 is_said = seen_finding = False
             seen_finding = seen_finding or _is_named(span)
             words = self._tokens[span.start : span.end]
             is_said = is_said or (seen_finding and not _is_named(span) and not _VERBS.isdisjoint(words))
+        return tuple(found)
 
     def _finding_at(self, at: int) -> int | None:
         """Return the index of the finding that follows after articles and modifiers alone."""

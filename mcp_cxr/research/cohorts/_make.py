@@ -93,11 +93,9 @@ async def build_cohort(
         "searchable_words": searchable_words,
         **_request_facts(request, plan, selection),
         **counts_of_rows(rows, is_split=plan.kind != "none"),
-        "patient_safe": why_unsafe is None and not leaked["subjects"],
-        "patients": why_unsafe or "known",
+        **_patient_facts(why_unsafe, leaked),
         "labels_by": dict(Counter(found.labels_by[study] for study in {row.study_id for row in rows})),
         **await _version_facts(store, version),
-        "leaks": leaked,
         "forgotten": 0,
         "warnings": [*warnings, *_leak_warnings(leaked)],
     }
@@ -113,6 +111,15 @@ def _request_facts(request: CohortRequest, plan: SplitPlan, selection: Selection
         **request.choices,
         "split": plan.text,
         "counts": selection.counts or {},
+    }
+
+
+def _patient_facts(why_unsafe: str | None, leaked: Mapping[str, Any]) -> dict[str, Any]:
+    """Return whether no patient is in two splits, and what was found of it."""
+    return {
+        "patient_safe": why_unsafe is None and not leaked["subjects"],
+        "patients": why_unsafe or "known",
+        "leaks": leaked,
     }
 
 

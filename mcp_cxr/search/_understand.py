@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,6 +34,7 @@ SearchableWords = Literal["archive", "findings"]
 FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
+_NOT_BOTH = re.compile(r"\bbut not both\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +263,8 @@ def _warnings(
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if text_filters.date_words:
         found.append(f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study.")
+    if _NOT_BOTH.search(text):
+        found.append("'not both' was not applied: studies with both are found, too.")
     if text_filters.unread_dates:
         found.append(
             f"{', '.join(text_filters.unread_dates)} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or"

@@ -161,6 +161,11 @@ async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, dat
     assert any(f"{date} was not applied" in warning for warning in page.warnings)
 
 
+async def test_not_both_is_named_as_not_applied() -> None:
+    page = await found("effusion or pneumothorax but not both")
+    assert "'not both' was not applied: studies with both are found, too." in page.warnings
+
+
 async def test_what_is_asked_for_as_possible_is_said() -> None:
     page = await found("possible pneumothorax")
     assert page.understood is not None

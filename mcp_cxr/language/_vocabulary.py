@@ -72,6 +72,7 @@ def normalize(text: str) -> str:
     plain = text.lower() if text.isascii() else _without_accents(text).lower()
     if "n't" in plain or "n\u2019t" in plain:
         plain = _NOT_CONTRACTED.sub(lambda one: _IN_FULL.get(one["verb"], f"{one['verb']} not"), plain)
+    plain = plain.replace("visualis", "visualiz")
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 

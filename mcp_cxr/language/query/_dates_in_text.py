@@ -14,7 +14,7 @@ _DATE = (
     rf"(?:{_YEAR}-\d\d?-\d\d?|{_YEAR}/\d\d?/\d\d?|{_YEAR}-\d\d(?!\d)|\d\d?/{_YEAR}|{_MONTH}\s+\d\d?(?:st|nd|rd|th)?,?\s+{_YEAR}"
     rf"|\d\d?(?:st|nd|rd|th)?\s+(?:of\s+)?{_MONTH}\s+{_YEAR}|{_MONTH}\s+(?:of\s+)?{_YEAR}|{_YEAR})"
 )
-_END = r"(?![\w/-]|\s*(?:mm|cm|ml|mg)\b)"
+_END = r"(?![\w/-]|\.\d|\s*(?:mm|cm|ml|mg|x|by)\b)"
 _DATES = re.compile(
     rf"\b(?:(?:between|from)\s+(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013)\s*(?P<high>{_DATE}){_END}"
     rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|or|and)\s*(?:in\s+)?(?P<last>{_YEAR}){_END}"
@@ -25,13 +25,21 @@ _DATES = re.compile(
     rf"|(?:until|till|up to|through|on or before|(?:not|no) (?:later|newer) than|not after)\s+(?P<until>{_DATE}){_END}"
     rf"|(?:before|prior to|earlier than|older than)\s+(?P<before>{_DATE}){_END}"
     rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date:?)\s+(?:the\s+year\s+)?(?P<within>{_DATE}){_END}"
-    rf"|(?P<earliest>{_YEAR})\s*[-\u2013]\s*(?P<latest>{_YEAR}){_END}|(?P<day>{_YEAR}-\d\d-\d\d|{_MONTH}\s+{_YEAR}){_END}"
+    rf"|(?P<earliest>{_DATE})\s*(?:[-\u2013]|to|until|till|through)\s*(?P<latest>{_DATE}){_END}|(?P<day>{_YEAR}-\d\d-\d\d|{_MONTH}\s+{_YEAR}){_END}"
     rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|radiographs?|reports?|cases?)\b))",
     re.IGNORECASE,
 )
 _DATE_LIKE = re.compile(
     rf"(?<![\w/.-])(?:\d\d?([/.-])\d\d?\1(?:\d\d)?\d\d|{_YEAR}(?:[-/]\d\d?(?:[-/]\d\d?)?)?)(?![\w/-]|\s*(?:mm|cm|ml|mg)\b)"
 )
+_DENIED = re.compile(
+    r"\b(?:not|never|neither|nor|except(?:ing)?(?: for)?|exclud\w+|without|other than|apart|aside"
+    r"|outside(?: of)?|unless)"
+    r"(?:\s+(?:in|on|from|of|during|dated|the|any|all|those|ones|studies|images|cases|films))*\s*$",
+    re.IGNORECASE,
+)
+_COUNTED = re.compile(r"\b(?:least|most|than|top|first|last|about|up to|\d+\s*mm,?)\s*$", re.IGNORECASE)
+"""Before a number of studies, which is no year: "at least 2000 images"."""
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")
 _DAY = dt.timedelta(days=1)
 
@@ -43,8 +51,9 @@ def taken_dates(text: str) -> tuple[str, str | None, str | None]:
 
     def taken(match: re.Match[str]) -> str:
         nonlocal low, high
+        before = match.string[: match.start()]
         period = _period({name: value for name, value in match.groupdict().items() if value})
-        if period is None or match.string[: match.start()].rstrip().lower().endswith("not"):
+        if period is None or _DENIED.search(before) or (match["year"] and _COUNTED.search(before)):
             return match[0]
         low, high = period[0] or low, period[1] or high
         return " "

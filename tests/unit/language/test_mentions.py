@@ -30,6 +30,11 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("The lungs lack consolidation.", {"consolidation": ABSENT}),
         ("Atelectasis; infection cannot be excluded.", {"atelectasis": PRESENT, "infection": POSSIBLE}),
         ("The earlier nodule is not well seen today.", {"nodule": POSSIBLE}),
+        (
+            "The nodule is not clearly seen; effusion poorly visualised.",
+            {"nodule": POSSIBLE, "pleural effusion": POSSIBLE},
+        ),
+        ("The nodule is not visualised.", {"nodule": ABSENT}),
         ("Opacity may represent pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
         ("No opacity to suggest pneumonia.", {"opacity": ABSENT, "pneumonia": ABSENT}),
         ("No pneumothorax and a small effusion.", {"pneumothorax": ABSENT, "pleural effusion": PRESENT}),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import WantedFinding, document_terms, finding_term, parse_query_text
+from mcp_cxr.language import WantedFinding, document_terms, finding_term, parse_query_text, read_text_filters
 from mcp_cxr.records import Study, StudyId, SubjectId
 
 if TYPE_CHECKING:
@@ -365,3 +365,8 @@ def test_both_before_two_findings_is_no_side() -> None:
 @pytest.mark.parametrize("part", ["-a ", "a=no ", "not left, ", "effusion with or without edema, "])
 def test_the_longest_query_is_read(part: str) -> None:
     parse_query_text((part * 2000)[:2000])
+
+
+@pytest.mark.parametrize("query", ["at least 2000 images", "more than 2010 studies"])
+def test_a_number_of_studies_is_no_year(query: str) -> None:
+    assert read_text_filters(query).date_from is None

@@ -152,7 +152,13 @@ async def test_dates_in_the_words_are_named_as_not_applied_without_study_dates()
 
 
 @pytest.mark.parametrize(
-    ("query", "date"), [("pneumothorax not in 2018", "2018"), ("pneumothorax on 03/04/2018", "03/04/2018")]
+    ("query", "date"),
+    [
+        ("pneumothorax not in 2018", "2018"),
+        ("pneumothorax on 03/04/2018", "03/04/2018"),
+        ("pneumothorax, other than in 2018", "2018"),
+        ("pneumothorax never in 2018", "2018"),
+    ],
 )
 async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, date: str) -> None:
     page = await found(query)

@@ -18,6 +18,7 @@ from mcp_cxr.language._document_terms import (
 from mcp_cxr.language._imaging_findings import (
     imaging_readings,
     is_normal_by_findings,
+    is_normal_study,
     is_public_label,
     public_labels,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "is_known_word",
     "is_normal",
     "is_normal_by_findings",
+    "is_normal_study",
     "is_public_label",
     "is_word_of_reports",
     "label_term",

@@ -11,9 +11,9 @@ from functools import lru_cache
 from itertools import product
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_public_label
+from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_normal_study, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
-from mcp_cxr.language.reader import SectionKind, Status, is_normal, mentions_in, read_study, report_statements
+from mcp_cxr.language.reader import SectionKind, Status, mentions_in, read_study, report_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
-READER_VERSION = 7
+READER_VERSION = 8
 """Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (
@@ -47,8 +47,8 @@ _MOST_MODIFIERS = 4  # of a mention that one term holds: "new small left basal"
 
 READ_TERM = "0read"
 """A study with this term has a report that says something, or a label."""
-ANY_FINDING_TERM = "0any"
-"""A study with this term has an imaging finding that is present or possible."""
+ANY_FINDING_TERMS: Mapping[TermKind, str] = {"present": "0any", "possible": "0anypossible"}
+"""A study with one of these terms has an imaging finding that is present or possible."""
 NORMAL_TERM = "0normal"
 """A study with this term is normal, devices aside."""
 NORMAL_CHEST_TERM = "0normalchest"
@@ -136,14 +136,14 @@ def _reading_terms(study: Study) -> Iterator[str]:
     for name, reading in readings.items():
         yield from _finding_terms(name, reading)
     yield from _terms_without_words(study, readings)
-    if any(
-        one.status is not Status.ABSENT and entries[name].kind == "finding" and name != "no finding"
-        for name, one in readings.items()
-    ):
-        yield ANY_FINDING_TERM
-    if study.english_report and is_normal(study.english_report):
+    found = {one.status for name, one in readings.items() if entries[name].kind == "finding" and name != "no finding"}
+    if Status.PRESENT in found:
+        yield ANY_FINDING_TERMS["present"]
+    if Status.POSSIBLE in found:
+        yield ANY_FINDING_TERMS["possible"]
+    if is_normal_study(study.english_report, readings):
         yield NORMAL_TERM
-        if is_normal(study.english_report, with_devices=False):
+        if is_normal_study(study.english_report, readings, with_devices=False):
             yield NORMAL_CHEST_TERM
 
 

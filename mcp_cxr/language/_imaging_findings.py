@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import finding_entries
-from mcp_cxr.language.reader import FindingReading, Mention, Status, read_study
+from mcp_cxr.language.reader import FindingReading, Mention, Status, is_normal, read_study
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,13 +85,35 @@ def is_normal_by_findings(readings: Mapping[str, FindingReading], *, with_device
         readings: Of the study, by the finding's name.
         with_devices: Whether devices are allowed.
     """
-    entries = finding_entries()
-    stated = [name for name, one in readings.items() if one.status is not Status.ABSENT and name != "no finding"]
-    excluded = ("finding",) if with_devices else ("finding", "device")
-    if any(entries[name].kind in excluded for name in stated):
+    if _states_something(readings, with_devices=with_devices):
         return False
     denied = {name for name, one in readings.items() if one.status is Status.ABSENT}
     no_finding = readings.get("no finding")
     return (no_finding is not None and no_finding.status is Status.PRESENT) or (
         sum(not denied.isdisjoint(group) for group in _GROUPS) >= _FEWEST_GROUPS
     )
+
+
+def is_normal_study(report: str | None, readings: Mapping[str, FindingReading], *, with_devices: bool = True) -> bool:
+    """Return whether report and labels show that a study is normal.
+
+    No imaging finding is present or possible in either, and the label No Finding or the report says so.
+
+    Args:
+        report: The whole text; None if there is none.
+        readings: Of report and labels, by the finding's name.
+        with_devices: Whether devices are allowed.
+    """
+    if _states_something(readings, with_devices=with_devices):
+        return False
+    no_finding = readings.get("no finding")
+    by_label = no_finding is not None and no_finding.label == 1
+    return by_label or (report is not None and is_normal(report, with_devices=with_devices))
+
+
+def _states_something(readings: Mapping[str, FindingReading], *, with_devices: bool) -> bool:
+    """Return whether a finding, or a device unless these are allowed, is present or possible."""
+    entries = finding_entries()
+    excluded = ("finding",) if with_devices else ("finding", "device")
+    stated = (name for name, one in readings.items() if one.status is not Status.ABSENT and name != "no finding")
+    return any(entries[name].kind in excluded for name in stated)

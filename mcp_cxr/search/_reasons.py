@@ -101,8 +101,14 @@ class Reasons:
         for wanted in self._with_related(findings):
             reading = self.readings.get(wanted.name)
             if reading and reading.mentions and not wanted.in_history:
-                mention = max(reading.mentions, key=lambda mention: _fit(wanted, mention))
-                yield f"{_IN_REPORT[mention.status]}: {_phrase(wanted, mention)}"
+                for mention in self._best_mentions(wanted, reading):
+                    yield f"{_IN_REPORT[mention.status]}: {_phrase(wanted, mention)}"
+
+    def _best_mentions(self, wanted: WantedFinding, reading: FindingReading) -> list[Mention]:
+        """Return the mention that states the finding best, on each side that is wanted; or denies what is ruled out."""
+        if wanted in self.meaning.ruled_out:
+            return [max(reading.mentions, key=lambda mention: _denial(wanted, mention))]
+        return [max(reading.mentions, key=lambda mention: _fit(one, mention)) for one in _on_each_side(wanted)]
 
     def _with_related(self, findings: Sequence[WantedFinding]) -> Iterator[WantedFinding]:
         """Yield the findings, and after one that is not stated those related to it that are."""
@@ -116,7 +122,7 @@ class Reasons:
                 )
 
     def _in_labels(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
-        names = {wanted.name for wanted in findings if not wanted.in_history}
+        names = {wanted.name for wanted in self._with_related(findings) if not wanted.in_history}
         if self.meaning.judgment:
             names.add("no finding")
         for label, value in self._labels():
@@ -175,21 +181,24 @@ class Reasons:
             yield from islice(self._imaging_findings(), 1)
 
     def _is_normal(self, *, with_devices: bool) -> bool:
+        """Return whether something besides the label No Finding shows that the study is normal."""
         if self.findings_only:
-            return is_normal_by_findings(self.readings, with_devices=with_devices)
+            no_finding = self.readings.get("no finding")
+            by_label = no_finding is not None and no_finding.label == 1
+            return not by_label and is_normal_by_findings(self.readings, with_devices=with_devices)
         return self._report is not None and is_normal(self._report, with_devices=with_devices)
 
     def _imaging_findings(self) -> Iterator[str]:
-        """Yield the imaging findings that are present or possible, as the report or else the labels state them."""
-        for name, reading in self.readings.items():
-            if finding_entries()[name].kind != "finding" or name == "no finding":
-                continue
-            for mention in reading.mentions:
-                if mention.name == name and mention.status is not Status.ABSENT:
-                    yield f"{_IN_REPORT[mention.status]}: {_phrase(WantedFinding(name), mention)}"
-        for label, value in self._labels():
-            if value != 0 and label not in ("No Finding", "Support Devices"):
-                yield f"{_IN_LABELS[value]}: {label}"
+        """Yield the imaging findings that the report and then the labels state, those that are present first."""
+        entries = finding_entries()
+        for status, value in ((Status.PRESENT, 1), (Status.POSSIBLE, -1)):
+            for name, reading in self.readings.items():
+                if entries[name].kind == "finding" and name != "no finding" and reading.status is not Status.ABSENT:
+                    stated = (one for one in reading.mentions if one.name == name and one.status is status)
+                    yield from (f"{_IN_REPORT[status]}: {_phrase(WantedFinding(name), one)}" for one in stated)
+            for label, given in self._labels():
+                if given == value and label not in ("No Finding", "Support Devices"):
+                    yield f"{_IN_LABELS[value]}: {label}"
 
     @cached_property
     def _words(self) -> list[str]:
@@ -226,9 +235,7 @@ class Reasons:
             return False
         if not reading.mentions:
             return reading.status is not Status.ABSENT and not wanted.modifiers
-        others = wanted.modifiers - set(wanted.sides)
-        on_each_side = [replace(wanted, modifiers=others | {side}) for side in wanted.sides] or [wanted]
-        return all(any(_fit(one, mention)[0] for mention in reading.mentions) for one in on_each_side)
+        return all(any(_fit(one, mention)[0] for mention in reading.mentions) for one in _on_each_side(wanted))
 
     def _stated_instead(self, wanted: WantedFinding) -> str:
         reading = self.readings.get(wanted.name)
@@ -318,6 +325,18 @@ def _fit(wanted: WantedFinding, mention: Mention) -> tuple[bool, int, int]:
     affirmed = mention.status is not Status.ABSENT or resolved
     certainty = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}[mention.status]
     return affirmed and agreeing == len(wanted.modifiers), agreeing if affirmed else -1, certainty
+
+
+def _on_each_side(wanted: WantedFinding) -> list[WantedFinding]:
+    """Return a wanted finding on each of its sides alone; as it is if it has none."""
+    others = wanted.modifiers - set(wanted.sides)
+    return [replace(wanted, modifiers=others | {side}) for side in wanted.sides] or [wanted]
+
+
+def _denial(wanted: WantedFinding, mention: Mention) -> tuple[bool, int]:
+    """Return how well a mention denies what is ruled out: whether it denies it, and on how many of its sides."""
+    sides = mention.modifiers_of("side")
+    return mention.status is Status.ABSENT, len(sides & set(wanted.sides)) if sides else len(wanted.sides)
 
 
 def _phrase(wanted: WantedFinding, mention: Mention) -> str:

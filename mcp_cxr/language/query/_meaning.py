@@ -8,7 +8,7 @@ from math import prod
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcp_cxr.language._document_terms import (
-    ANY_FINDING_TERM,
+    ANY_FINDING_TERMS,
     NORMAL_CHEST_FINDINGS_TERM,
     NORMAL_CHEST_TERM,
     NORMAL_FINDINGS_TERM,
@@ -263,6 +263,8 @@ class QueryMeaning:
         An empty alternative, of which no study has a term, if nothing is wanted that can be matched.
         """
         if self.judgment:
+            if self.judgment == "abnormal":
+                return [tuple(ANY_FINDING_TERMS[kind] for kind in kinds)]
             return [((_FINDINGS_JUDGMENT_TERMS if self.findings_only else _JUDGMENT_TERMS)[self.judgment],)]
         if not self.wanted:
             found_words = [(stem_,) for stem_ in self.word_stems]
@@ -279,9 +281,5 @@ def _is_in_image(wanted: WantedFinding) -> bool:
     return is_imaging(wanted.name) and not wanted.in_history
 
 
-_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_TERM, "no finding": NORMAL_TERM, "abnormal": ANY_FINDING_TERM}
-_FINDINGS_JUDGMENT_TERMS = {
-    "normal": NORMAL_CHEST_FINDINGS_TERM,
-    "no finding": NORMAL_FINDINGS_TERM,
-    "abnormal": ANY_FINDING_TERM,
-}
+_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_TERM, "no finding": NORMAL_TERM}
+_FINDINGS_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_FINDINGS_TERM, "no finding": NORMAL_FINDINGS_TERM}

@@ -259,6 +259,60 @@ async def test_only_normal_reports_are_given_as_normal_and_abnormal_ones_say_why
     assert "report: mild pulmonary edema" in by_number(abnormal)[2].why
 
 
+async def test_a_label_alone_says_that_a_study_is_normal_and_any_label_that_it_is_not() -> None:
+    studies = [
+        Reported(None, {"No Finding": 1}),
+        Reported("FINDINGS: The lungs are clear.", {"Edema": 1}),
+        Reported(None, {"No Finding": 1, "Support Devices": 1}),
+        Reported("FINDINGS: Edema.", {"No Finding": 1}),
+        Reported("No acute process.", {"No Finding": 1}),
+    ]
+    async with reported(studies) as archive:
+        chest, no_finding = await archive.search("normal chest"), await archive.search("no finding")
+    assert [(number, hit.why) for number, hit in sorted(by_number(chest).items())] == [
+        (1, ["label: No Finding"]),
+        (5, ["label: No Finding"]),
+    ]
+    assert set(numbers(no_finding)) == {1, 3, 5}
+
+
+async def test_any_finding_that_is_present_comes_before_one_that_is_possible() -> None:
+    studies = [
+        "FINDINGS: Possible edema.",
+        Reported(None, {"Fracture": -1}),
+        "FINDINGS: Possible pneumonia. Moderate effusion.",
+        Reported("FINDINGS: Possible edema.", {"Fracture": 1}),
+    ]
+    async with reported(studies) as archive:
+        page = await archive.search("abnormal")
+    assert page.counts
+    assert (page.counts["present"], page.counts["possible"]) == (2, 2)
+    assert {number: hit.why for number, hit in by_number(page).items()} == {
+        1: ["report, possible: pulmonary edema"],
+        2: ["label, uncertain: Fracture"],
+        3: ["report: moderate pleural effusion"],
+        4: ["label: Fracture"],
+    }
+    assert set(numbers(page)[:2]) == {3, 4}
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("no left effusion", "report, denied: left pleural effusion"),
+        ("edema, no left effusion", "report, denied: left pleural effusion"),
+        ("bilateral pneumothorax", "report: large right pneumothorax"),
+        ("bilateral pneumothorax", "report: small left pneumothorax"),
+        ("heart failure", "label: Edema"),
+    ],
+)
+async def test_why_names_what_was_asked_for(query: str, reason: str) -> None:
+    report = "FINDINGS: Small right effusion. No left effusion. Large right pneumothorax. Small left pneumothorax."
+    async with reported([Reported(report, {"Edema": 1})]) as archive:
+        page = await archive.search(query)
+    assert reason in page.images[0].why
+
+
 async def test_a_denial_of_one_side_denies_no_other() -> None:
     reports = ["FINDINGS: No left effusion.", "FINDINGS: No effusion.", "FINDINGS: Right effusion. No left effusion."]
     async with reported(reports) as archive:

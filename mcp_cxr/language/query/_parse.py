@@ -81,7 +81,7 @@ _KIND_LEFT_OUT = re.compile(
 
 
 _ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
-_MOST_KINDS = 8  # for each, the text before it is read once more
+_MOST_KINDS = 8  # for each, the text before it is read once more; also parts that are read apart
 _KIND_BEHIND = re.compile(
     r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
 )
@@ -111,8 +111,8 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
     return "abnormal" if _ABNORMAL.search(plain) else None
 
 
-def _parsed(text: str) -> QueryMeaning:
-    if (parsed := _parsed_in_parts(text)) is not None:
+def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
+    if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
     text, chains = without_joins(_with_kinds_named(_plain(text)))
@@ -132,7 +132,7 @@ def _parsed(text: str) -> QueryMeaning:
     )
 
 
-def _parsed_in_parts(text: str) -> QueryMeaning | None:
+def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
     """Return the meaning of a query of which a part is read apart; None if there is no such part."""
     if minus := [match["word"] for match in _MINUS.finditer(text)]:
         parsed, excluded = _parsed(_MINUS.sub(" ", text)), [_parsed(word) for word in _unique(minus)]
@@ -142,16 +142,16 @@ def _parsed_in_parts(text: str) -> QueryMeaning | None:
             ruled_out_words=_unique([*parsed.ruled_out_words, *(word for one in excluded for word in one.words)]),
         )
     if optional := _OPTIONAL.search(text):
-        parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}")
+        parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}", most_parts)
         if parsed.wanted:
             return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
     not_there = list(_NOT_THERE.finditer(text))
     if 0 < len(not_there) <= _MOST_KINDS and (values := _place_alone((denied := not_there[0])["place"])):
-        parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}")
+        parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}", most_parts)
         if parsed.wanted and not values <= parsed.findings[-1].modifiers:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
-    return _placed_as_a_whole(text)
+    return _placed_as_a_whole(text, most_parts)
 
 
 def _mentions(text: str) -> list[Mention]:
@@ -171,7 +171,7 @@ def _place_alone(text: str) -> frozenset[str]:
     return values if is_place and all(modifier_values(one.text) for one in _mentions(text)) else frozenset()
 
 
-def _placed_as_a_whole(text: str) -> QueryMeaning | None:
+def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
     """Return the meaning of a list joined by "or" or "and" with a place behind it: "effusion or mass on the left".
 
     The place is that of each finding. None if a text is no such list.
@@ -179,7 +179,7 @@ def _placed_as_a_whole(text: str) -> QueryMeaning | None:
     match = _PLACE_BEHIND.search(text)
     if not match or not (values := modifier_values(match["place"])) or _mentions_findings(match["place"]):
         return None
-    parsed = _parsed(text[: match.start("place")])
+    parsed = _parsed(text[: match.start("place")], most_parts)
     found = (*parsed.findings, *parsed.ruled_out)
     names = dict.fromkeys(one.name for one in found)
     is_list = len(names) > 1 and all(finding_entries()[name].shares_side for name in names)

@@ -175,9 +175,10 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
     if len(sided) > len(SIDES):  # "bilateral, large on the right and small on the left"
         parts = [part for part in parts if part != {*SIDES}]
         sided = [part for part in parts if not part.isdisjoint(SIDES)]
+    common = set[str]().union(*(part for part in parts if part.isdisjoint(SIDES)))
+    sided = [set(part) for part in dict.fromkeys(map(frozenset, sided))]
     if not any(_differ(first, second) for first, second in combinations(sided, 2)):
-        return [set().union(*parts)]
-    common = set[str]().union(*(part for part in parts if part not in sided))
+        return [common.union(*sided)]
     return [part | common for part in sided if not any(part < other for other in sided)]
 
 

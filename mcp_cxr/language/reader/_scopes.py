@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcp_cxr.language._vocabulary import SIDES, Cue, FindingEntry, Modifier, Structure
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
@@ -23,6 +24,7 @@ _ASSERTING = _VERBS | frozenset(
     " projects project terminates ends overlies overlie courses persist noted".split()
 )
 """Verbs of a statement of its own."""
+_VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
 )
@@ -32,6 +34,8 @@ _NO_FINDINGS = frozenset(
     " abnormalities injury injuries pathology".split()
 )
 """What an image shows that names no finding."""
+_OF_THE_NEXT = frozenset({"possible", "probable", "questionable", "suspected"})
+"""Doubts of the next finding alone: "possible edema with effusion", not "may be edema with ..."."""
 _DOUBTING = frozenset("likely possible possibly probable probably perhaps questionable may".split())
 _STANDING = frozenset({"unchanged", "old", "improved"})
 """Modifiers of what is there."""
@@ -47,23 +51,72 @@ class Status(StrEnum):
     ABSENT = "absent"
 
 
+def _is_named(span: Span) -> bool:
+    return isinstance(span.entry, FindingEntry | Structure)
+
+
+_Kind: TypeAlias = Literal[
+    "end",
+    "denial",
+    "named",
+    "finding",
+    "noun",
+    "word",
+    "verb",
+    "device part",
+    "comma",
+    "mark",
+    "join",
+    "list",
+    "break",
+    "alternative",
+    "described",
+    "left",
+    "right",
+]
+_KINDS: dict[_Kind, Callable[[Span, Sequence[str]], bool]] = {
+    "end": lambda span, _: span.is_cue("end"),
+    "denial": lambda span, _: span.is_cue("absent"),
+    "named": lambda span, _: _is_named(span),
+    "finding": lambda span, _: isinstance(span.entry, FindingEntry),
+    "noun": lambda span, _: isinstance(span.entry, FindingEntry) or span.first in _NO_FINDINGS,
+    "word": lambda span, tokens: any(map(str.isalnum, tokens[span.start : span.end])),
+    "verb": lambda span, tokens: not _is_named(span) and not _ASSERTING.isdisjoint(tokens[span.start : span.end]),
+    "device part": lambda span, tokens: not _PARTS_OF_DEVICES.isdisjoint(tokens[span.start : span.end]),
+    "comma": lambda span, _: span.first == "," and span.entry is None,
+    "mark": lambda span, _: span.first in (",", ";"),
+    "join": lambda span, _: span.first in (",", "and", "with") and span.entry is None,
+    "list": lambda span, _: span.first in ("and", "or", "nor"),
+    "alternative": lambda span, _: span.first in ("or", "nor"),
+    "break": lambda span, _: span.first in (",", "or", "nor") or isinstance(span.entry, Cue),
+    "described": lambda span, _: span.dimension in ("size", "change") or span.is_cue("absent"),
+    "left": lambda span, _: isinstance(span.entry, Modifier) and "left" in span.entry.values,
+    "right": lambda span, _: isinstance(span.entry, Modifier) and "right" in span.entry.values,
+}
+"""Kinds of spans, each with what is asked of a span and the tokens of its sentence."""
+
+
 class Scopes:
-    """The status of each token of a sentence, by the cues in its clause."""
+    """The status of each token of a sentence, by the cues in its clause.
+
+    What follows or precedes a cue is looked up in sorted indices of spans, so that a long sentence takes no longer than
+    its words in short ones.
+    """
 
     def __init__(self, sentence: Sentence) -> None:
         self._tokens, self._spans = sentence.tokens, sentence.spans
-        self._covered: dict[str, set[int]] = {}
-        cues = [(index, one, one.entry) for index, one in enumerate(self._spans) if isinstance(one.entry, Cue)]
-        self._ends = [span for _, span, cue in cues if cue.status == "end"]
-        for index, span, cue in cues:
-            if cue.scope:
-                covered = self._covered.setdefault(cue.status, set())
-                for start, end in self._ranges(index, span, cue):
-                    covered.update(range(start, end))
+        self._indices: dict[object, Sequence[int]] = {}
+        self._covered: dict[str, bytearray] = {}
+        for index, span in enumerate(self._spans):
+            if isinstance(span.entry, Cue) and span.entry.scope:
+                covered = self._covered.setdefault(span.entry.status, bytearray(len(self._tokens)))
+                for first, end in self._ranges(index, span, span.entry):
+                    start, stop = self._token(first), self._token(end)
+                    covered[start:stop] = b"\1" * (stop - start)
 
     def holds(self, status: str, token: int) -> bool:
         """Whether a token is in the scope of a cue for `status`."""
-        return token in self._covered.get(status, ())
+        return status in self._covered and bool(self._covered[status][token])
 
     def polarity(self, token: int) -> tuple[bool, bool]:
         """Return whether what a token names is denied, and whether it is gone."""
@@ -77,61 +130,85 @@ class Scopes:
             return Status.ABSENT
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
 
+    def _token(self, index: int) -> int:
+        return self._spans[index].start if index < len(self._spans) else len(self._tokens)
+
+    def _all(self, kind: _Kind) -> Sequence[int]:
+        """Return the indices of all spans of a kind."""
+        if kind not in self._indices:
+            is_one, tokens = _KINDS[kind], self._tokens
+            self._indices[kind] = [at for at, span in enumerate(self._spans) if is_one(span, tokens)]
+        return self._indices[kind]
+
+    def _next(self, kind: _Kind, start: int) -> int:
+        """Return the index of the first span of a kind from one on; the number of spans if there is none."""
+        return self._first(self._all(kind), start)
+
+    def _any(self, kind: _Kind, start: int, end: int) -> bool:
+        return self._next(kind, start) < end
+
+    def _first(self, indices: Sequence[int], start: int) -> int:
+        at = bisect_left(indices, start)
+        return indices[at] if at < len(indices) else len(self._spans)
+
     def _ranges(self, index: int, span: Span, cue: Cue) -> Iterator[tuple[int, int]]:
-        """Yield the ranges of tokens in the scope of a cue, each within its clause."""
+        """Yield the first span of each range in the scope of a cue, and the span that ends it."""
         end = self._end_after(index, span, cue)
-        is_last = cue.scope == "after" and not any(token.isalnum() for token in self._tokens[span.end : end])
         if cue.scope == "previous":
-            before = next((one for one in reversed(self._spans[:index]) if _is_named(one)), None)
-            if before and span.start - before.end <= _NEAR:
-                yield before.start, before.end
-        if cue.scope == "next":
-            following = (one.end for one in self._spans[index + 1 :] if _is_named(one))
-            yield span.end, min(end, next(following, span.end))
+            before = bisect_left(self._all("named"), index)
+            for at in self._all("named")[max(0, before - 1) : before]:
+                if span.start - self._token(at + 1) <= _NEAR:
+                    yield at, at + 1
+        if cue.scope == "next" and (following := self._next("named", index + 1)) < len(self._spans):
+            yield index + 1, min(end, following + 1)
         is_of_next = self._tokens[span.end - 1] == "likely" and self._finding_at(index + 1)  # "is likely a scar"
         if cue.scope in ("after", "both") or is_of_next:
-            yield span.end, end
+            yield index + 1, end
+        is_last = cue.scope == "after" and not self._any("word", index + 1, end)
         if not is_of_next and (cue.scope in ("before", "both") or is_last):
-            tail = [one.end for one in self._ends if one.end <= span.start]
-            if span.first == ":":  # "effusion: none"
-                tail = [one.end for one in self._ends if one.end < span.start]
-            tail += (start for start, finding in self._later_statements if finding < index)
-            tail += self._last_of_statements(index, cue)
-            start = max(tail, default=0)
-            if cue.status != "absent" or _PARTS_OF_DEVICES.isdisjoint(self._tokens[start : span.start]):
-                yield start, span.start
+            start = self._start_before(index, span, cue)
+            if cue.status != "absent" or not self._any("device part", start, index):
+                yield start, index
+
+    def _start_before(self, index: int, span: Span, cue: Cue) -> int:
+        """Return the index of the first span in the scope of a cue for what precedes it."""
+        ends = bisect_left(self._all("end"), index - (span.first == ":"))  # "effusion: none"
+        starts = [at + 1 for at in self._all("end")[max(0, ends - 1) : ends]]
+        firsts, findings = self._later_statements
+        later = bisect_left(findings, index)
+        starts += firsts[max(0, later - 1) : later]
+        return max([*starts, *self._last_of_statements(index, cue)], default=0)
 
     def _last_of_statements(self, index: int, cue: Cue) -> Iterator[int]:
         """Yield where the finding before a cue begins, if it is no list: "cardiomegaly, pneumonia not excluded"."""
-        commas = [at for at, span in enumerate(self._spans[:index]) if span.first == "," and span.entry is None]
+        commas = bisect_left(self._all("comma"), index)
         if not commas or cue.status not in ("possible", "absent", "resolved"):
             return
-        last, before = self._spans[commas[-1] : index], self._spans[: commas[-1]]
-        if any(span.first in ("and", "or", "nor") for span in last) or not any(_is_named(span) for span in last):
+        last = self._all("comma")[commas - 1]
+        if self._any("list", last, index) or not self._any("named", last, index):
             return
-        if cue.status == "possible" or any(
-            span.dimension in ("size", "change") or span.is_cue("absent") for span in before
-        ):
-            yield last[0].end
+        if cue.status == "possible" or self._any("described", 0, last):
+            yield last + 1
 
     @cached_property
-    def _later_statements(self) -> tuple[tuple[int, int], ...]:
-        """Where lists of statements go on, as tokens, and the indices of the findings that follow.
+    def _later_statements(self) -> tuple[list[int], list[int]]:
+        """The indices at which lists of statements go on, and those of the findings that follow.
 
         "Effusion is small, pneumothorax is not seen": a cue after the second finding does not concern the first.
         """
-        found = list[tuple[int, int]]()
+        starts, findings = list[int](), list[int]()
         is_said = seen_finding = False
         for at, span in enumerate(self._spans):
             if span.is_cue("end"):
                 is_said = seen_finding = False
             elif span.first in (",", "and") and is_said and (finding := self._finding_at(at + 1)):
-                found.append((span.end, finding))
+                starts.append(at + 1)
+                findings.append(finding)
                 is_said = seen_finding = False
             seen_finding = seen_finding or _is_named(span)
             words = self._tokens[span.start : span.end]
             is_said = is_said or (seen_finding and not _is_named(span) and not _VERBS.isdisjoint(words))
-        return tuple(found)
+        return starts, findings
 
     def _finding_at(self, at: int) -> int | None:
         """Return the index of the finding that follows after articles and modifiers alone."""
@@ -141,105 +218,85 @@ class Scopes:
         return None
 
     def _end_after(self, index: int, span: Span, cue: Cue) -> int:
-        """Return the token at which the scope of a cue for what follows it ends."""
-        ends = [one.start for one in self._ends if one.start >= span.end]
+        """Return the index of the span at which the scope of a cue for what follows it ends."""
+        ends = [self._next("end", index + 1)]
         if cue.status in ("absent", "unstated", "resolved"):
-            ends += self._new_statements(index)
+            ends += self._new_statements(index, is_resolved=cue.status == "resolved")
         if cue.status in ("absent", "unstated", "possible"):
-            ends += self._new_clauses(index)
+            ends.append(self._new_clause(index, span))
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
-            ends += [one.start for one in self._spans[index + 1 :] if one.is_cue("absent")]
-        return min(ends, default=len(self._tokens))
+            ends.append(self._next("denial", index + 1))
+        return min(ends)
 
-    def _new_clauses(self, index: int) -> Iterator[int]:
-        """Yield where, after a denial or doubt of a finding, a clause or a finding that is there begins.
+    def _new_clause(self, index: int, span: Span) -> int:
+        """Return where, after a denial or doubt of a finding, a clause or a finding that is there begins.
 
         "No effusion seen, nodules suggest infection"; "likely scar, old fracture noted"; "possible edema with small
         effusion".
         """
-        seen_finding = False
-        for at in range(index + 1, len(self._spans) - 1):
-            span = self._spans[at]
-            if seen_finding and span.entry is None and span.first in (",", "and", "with") and self._begins(index, at):
-                yield span.start
-            seen_finding = seen_finding or isinstance(span.entry, FindingEntry) or span.first in _NO_FINDINGS
+        kind = (span.is_cue("possible"), span.first in _OF_THE_NEXT)
+        if kind not in self._indices:
+            self._indices[kind] = [at for at in self._all("join") if self._begins_clause(at, *kind)]
+        return self._first(self._indices[kind], self._next("noun", index + 1))
 
-    def _begins(self, index: int, at: int) -> bool:
-        """Whether a comma, "and" or "with" begins something new after a cue."""
-        joined, clause = self._spans[at].first, self._clause(at + 1)
-        if not any(_is_named(span) for span in clause):
+    def _begins_clause(self, at: int, is_doubt: bool, is_of_next: bool) -> bool:  # kinds of cues
+        """Whether a comma, "and" or "with" begins something new after a cue, which may be a doubt."""
+        end = self._next("end", at + 1)
+        if not self._any("named", at + 1, end):
             return False
-        if joined == "," and clause[0].first in _DOUBTING and clause[0].is_cue("possible"):
-            return not self._spans[index].is_cue("possible")
-        values = clause[0].entry.values if isinstance(clause[0].entry, Modifier) else ()
+        joined, first = self._spans[at].first, self._spans[at + 1]
+        if joined == "," and first.first in _DOUBTING and first.is_cue("possible"):
+            return not is_doubt
         if joined == "with":
-            return self._is_adjective(index) or clause[0].dimension in ("size", "change")
+            return is_of_next or first.dimension in ("size", "change")
+        values = first.entry.values if isinstance(first.entry, Modifier) else ()
         if joined == "," and (not _STANDING.isdisjoint(values) or self._spans[at - 1].first in _SEEN):
-            return all(span.first not in ("or", "nor") for span in clause)
-        return self._has_own_verb(clause)
+            return not self._any("alternative", at + 1, end)
+        return self._has_own_verb(at + 1, end)
 
-    def _clause(self, at: int) -> Sequence[Span]:
-        """Return the spans from one on, up to the end of its clause."""
-        end = next((n for n in range(at, len(self._spans)) if self._spans[n].is_cue("end")), len(self._spans))
-        return self._spans[at:end]
-
-    def _is_adjective(self, index: int) -> bool:
-        """Whether a doubt is of the next finding alone: "possible edema with effusion", not "may be edema with ..."."""
-        return self._spans[index].first in ("possible", "probable", "questionable", "suspected")
-
-    def _has_own_verb(self, clause: Sequence[Span]) -> bool:
+    def _has_own_verb(self, start: int, end: int) -> bool:
         """Whether a clause says something of its first finding, not merely that a denied list is not seen."""
-        for at, span in enumerate(clause):
-            if span.first in (",", "or", "nor") or isinstance(span.entry, Cue):
-                return False
-            words = self._tokens[span.start : span.end]
-            if not _is_named(span) and not _ASSERTING.isdisjoint(words):
-                following = clause[at + 1].first if at + 1 < len(clause) else ""
-                return following not in _SEEN and any(_is_named(one) for one in clause[:at]) and words[0] not in _SEEN
-        return False
+        at = self._next("verb", start)
+        if at >= end or self._any("break", start, at + 1) or not self._any("named", start, at):
+            return False
+        following = self._spans[at + 1].first if at + 1 < end else ""
+        return following not in _SEEN and self._spans[at].first not in _SEEN
 
-    def _new_statements(self, index: int) -> Iterator[int]:
+    def _new_statements(self, index: int, *, is_resolved: bool) -> Iterator[int]:
         """Yield where, after a denial, something new is said: "and small effusion", ", heart is enlarged"."""
-        seen_finding = False
-        for at in range(index + 1, len(self._spans)):
-            span, before = self._spans[at], self._spans[at - 1]
-            joined = before.first if before.entry is None else ""
-            seen_finding = seen_finding or isinstance(span.entry, FindingEntry)
-            if not seen_finding or joined not in ("and", ",", "the", "with"):
-                continue
-            is_after_finding = isinstance(self._spans[at - 2].entry, FindingEntry) or self._spans[at - 2].first == ","
-            if joined == "with" and (span.dimension in ("size", "change") or self._spans[index].is_cue("resolved")):
-                yield before.start
-            if joined == "and" and isinstance(span.entry, Modifier) and is_after_finding:
-                yield before.start
-            if isinstance(span.entry, Structure) and self._has_verb(at):
-                yield before.start
-            if (
-                joined == ","
-                and span.dimension == "size"
-                and (self._is_of_other_side(index, at) or self._is_last_of_list(at))
-            ):
-                yield before.start
+        finding = self._next("finding", index + 1)
+        kind = ("statement", is_resolved)
+        if kind not in self._indices:
+            self._indices[kind] = [at for at in range(len(self._spans) - 1) if self._begins_statement(at, is_resolved)]
+        yield self._first(self._indices[kind], finding - 1)
+        for side, other in (SIDES, SIDES[::-1]):  # "no left effusion, small right effusion"
+            at = self._first(self._of_one_side[side], max(finding - 1, self._next(other, index)))
+            if not self._any(side, index, at + 1):
+                yield at
 
-    def _is_of_other_side(self, denial: int, at: int) -> bool:
-        """Whether a comma joins the denial of one side and what is said of the other: "no left X, small right X"."""
-        end = next((n for n in range(at, len(self._spans)) if self._spans[n].first in (",", ";")), None)
-        denied, said = _sides(self._spans[denial:at]), _sides(self._spans[at:end])
-        return bool(denied and said) and not denied & said
+    def _begins_statement(self, at: int, is_resolved: bool) -> bool:  # kinds of cues
+        """Whether "and", a comma, "the" or "with" begins something new after any denial."""
+        joined, following = self._spans[at].first, self._spans[at + 1]
+        if self._spans[at].entry is not None or joined not in ("and", ",", "the", "with"):
+            return False
+        if joined == "with" and (is_resolved or following.dimension in ("size", "change")):
+            return True
+        if isinstance(following.entry, Structure):
+            return any(one.first in _VERBS_OF_STRUCTURES for one in self._spans[at + 1 : at + 5])
+        if joined == "and" and isinstance(following.entry, Modifier):
+            before = self._spans[at - 1]
+            return isinstance(before.entry, FindingEntry) or before.first == ","
+        is_last = not self._any("list", at + 1, end := self._next("end", at + 1)) and not self._any("mark", at + 1, end)
+        return joined == "," and following.dimension == "size" and is_last  # "no consolidation, small effusion"
 
-    def _is_last_of_list(self, at: int) -> bool:
-        """Whether no "or", comma or "and" follows in the clause: "no consolidation, small effusion"."""
-        end = next((n for n in range(at, len(self._spans)) if self._spans[n].is_cue("end")), len(self._spans))
-        return all(span.first not in ("or", "nor", ",", "and") for span in self._spans[at:end])
-
-    def _has_verb(self, at: int) -> bool:
-        return any(span.first in ("is", "are", "appears", "remains", "has") for span in self._spans[at : at + 4])
-
-
-def _is_named(span: Span) -> bool:
-    return isinstance(span.entry, FindingEntry | Structure)
-
-
-def _sides(spans: Sequence[Span]) -> set[str]:
-    entries = (span.entry for span in spans)
-    return {value for entry in entries if isinstance(entry, Modifier) for value in entry.values if value in SIDES}
+    @cached_property
+    def _of_one_side(self) -> dict[str, list[int]]:
+        """By side, the commas before a size that is said of that side alone."""
+        found: dict[str, list[int]] = {side: [] for side in SIDES}
+        for at in self._all("comma"):
+            if at + 1 < len(self._spans) and self._spans[at + 1].dimension == "size":
+                end = self._next("mark", at + 1)
+                said = [side for side in SIDES if self._any(side, at + 1, end)]
+                if len(said) == 1:
+                    found[said[0]].append(at)
+        return found

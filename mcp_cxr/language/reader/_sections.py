@@ -181,7 +181,11 @@ def _headings(text: str) -> list[tuple[int, int, str]]:
     within = (
         (match.start() + 1, match.end(), match["title"] or match["mixed"]) for match in _WITHIN_LINE.finditer(text)
     )
-    return sorted([*of_lines, *(one for one in within if not any(line[0] <= one[0] < line[1] for line in of_lines))])
+    found: list[tuple[int, int, str]] = []
+    for one in sorted([*of_lines, *within]):
+        if not found or one[0] >= found[-1][1]:
+            found.append(one)
+    return found
 
 
 def _heading(text: str, start: int) -> tuple[int, int, str] | None:

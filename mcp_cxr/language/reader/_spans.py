@@ -162,7 +162,7 @@ def _with_whole_names(sentence: Sentence) -> Sequence[str] | None:
     for index, span in enumerate(spans[:-2]):
         if span.end > span.start + 1 or isinstance(span.entry, Cue) or not _names().has_first(stems[span.start]):
             continue
-        for after in range(index + 1, len(spans) - 1):
+        for after in range(index + 1, min(index + _LONGEST_LIST, len(spans) - 1)):
             if spans[after].dimension not in ("side", "place") and not _is_measure(spans[after].first):
                 break
             rest = spans[after + 1].start

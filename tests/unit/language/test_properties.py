@@ -136,3 +136,11 @@ def test_long_blanks_and_sentences_are_read_in_linear_time(report: str) -> None:
     start = process_time()
     read_report(report)
     assert process_time() - start < 5  # more than a minute before
+
+
+@pytest.mark.parametrize("part", ["not l no ", "not right ", "left ", "no effusion, nor "])
+def test_no_question_of_2000_characters_takes_long(part: str) -> None:
+    question = (part * 2_000)[:1_992]
+    start = process_time()
+    parse_query_text(question)
+    assert process_time() - start < 1.5  # 2.7 s while parts that are denied were read apart without a limit

@@ -59,6 +59,15 @@ _SKELETAL = frozenset(
     "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
 )
 """Findings, with their narrower ones, that are at a level of the spine."""
+_JOINING = frozenset({"and", "or", "but", "to"})
+"""Words between the modifiers of a phrase."""
+_AMOUNTS = frozenset("amount amounts area areas degree volume component focus foci".split())
+"""Words between a size and its finding: "small amount of fluid"."""
+_LOCATING = frozenset(
+    "in at on over near within along throughout overlying involving projecting is are was were be appears"
+    " appear remains remain also now both this that".split()
+)
+"""Words before modifiers that say where or how the finding before them is."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -272,14 +281,43 @@ def _owner(spans: Sequence[Span], places: Sequence[int], index: int) -> int:
     after = min((n for n, at in enumerate(places) if at > index), default=None)
     if before is None or after is None:
         return before or 0
+    earlier = [span.first for span in spans[places[before] + 1 : index] if _separates(span)]
+    start = _phrase_start(spans, places[after])
+    if start <= index and (earlier or _is_after_verb(spans, places[before], start)):
+        return after
     later = [span.first for span in spans[index + 1 : places[after]] if _separates(span)]
     if later and later != ["by"]:
         return before
-    earlier = [span.first for span in spans[places[before] + 1 : index] if _separates(span)]
     if later:  # "the right lung is clear, the left obscured by effusion"
         return after if "," in earlier else before
     is_predicate = places[after] == index + 1 and spans[index - 1].first in ("is", "are")  # "are mildly hyperinflated"
     return after if earlier or is_predicate else before
+
+
+def _phrase_start(spans: Sequence[Span], finding: int) -> int:
+    """Return where the modifiers before a finding begin: "small right and large left effusion"."""
+    start = finding
+    while start > 1:
+        one, before = spans[start - 1], spans[start - 2]
+        is_joint = isinstance(spans[start].entry, Modifier) and isinstance(before.entry, Modifier)
+        is_joint = is_joint and one.first in _JOINING
+        is_aside = one.first == "," and (_compares_sides(spans[start]) or _compares_sides(before))
+        is_amount = one.first in _AMOUNTS or (one.first == "of" and before.first in _AMOUNTS)
+        if not (isinstance(one.entry, Modifier) or is_joint or is_aside or is_amount):
+            break
+        start -= 1
+    return start
+
+
+def _compares_sides(span: Span) -> bool:
+    """Whether a span is an aside such as "left greater than right"."""
+    return isinstance(span.entry, Modifier) and span.entry.values == SIDES and span.first in SIDES
+
+
+def _is_after_verb(spans: Sequence[Span], finding: int, start: int) -> bool:
+    """Whether a word such as a verb stands between a finding and the modifiers of the next: "shows mild edema"."""
+    before = next((one for one in reversed(spans[finding + 1 : start]) if one.first not in ("a", "an", "the")), None)
+    return before is not None and before.entry is None and before.first.isalpha() and before.first not in _LOCATING
 
 
 def _separates(span: Span) -> bool:

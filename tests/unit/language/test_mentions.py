@@ -241,6 +241,27 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
             [("pneumothorax", set()), ("rib fracture", {"left", "rib", "unchanged"})],
         ),
         (
+            "Cardiomegaly, small right and moderate left effusions.",
+            [
+                ("cardiomegaly", set()),
+                ("pleural effusion", {"small", "right"}),
+                ("pleural effusion", {"moderate", "left"}),
+            ],
+        ),
+        (
+            "Edema with small but enlarging effusion.",
+            [("pulmonary edema", set()), ("pleural effusion", {"small", "worse"})],
+        ),
+        (
+            "Emphysema with mild bibasilar, left greater than right, scarring.",
+            [("emphysema", set()), ("scar", {"small", "base", "left", "right"})],
+        ),
+        (
+            "Low volume examination shows a trace amount of left pleural fluid.",
+            [("low lung volumes", set()), ("pleural effusion", {"small", "left"})],
+        ),
+        ("Bilateral effusions, larger on the left.", [("pleural effusion", {"left", "right"})]),
+        (
             "No right and small left effusion.",
             [("pleural effusion", {"right"}), ("pleural effusion", {"small", "left"})],
         ),

@@ -105,6 +105,7 @@ def plan_words(
     tiers = [Tier(_with(base, present), "full"), Tier(full, "full")]
     if meaning.is_hedged:
         tiers.insert(0, Tier(_with(full, _not_sure(meaning)), "full"))
+    tiers += [Tier(_with(base, map(TermClause, group_terms)), "part") for group_terms in meaning.terms_in_part()]
     if sure := [finding_term("present", wanted.name) for wanted in meaning.findings if not wanted.in_history]:
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
     tiers.append(Tier(any_stated, "part"))

@@ -21,7 +21,7 @@ from mcp_cxr.language._imaging_findings import is_imaging
 from mcp_cxr.language._vocabulary import SIDES, finding_entries, terms
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from mcp_cxr.language._document_terms import TermKind
     from mcp_cxr.language.query._spelling import Correction
@@ -79,6 +79,11 @@ class WantedFinding:
         return tuple(side for side in SIDES if side in self.modifiers)
 
     @property
+    def places(self) -> frozenset[str]:
+        """The places that are wanted."""
+        return frozenset(value for value in self.modifiers if dimension_of(value) == "place")
+
+    @property
     def description(self) -> str:
         """The finding with its modifiers, for people: "pleural effusion, left, small"."""
         name = f"history of {self.name}" if self.in_history else self.name
@@ -131,6 +136,18 @@ class WantedFinding:
         )
         return [[tuple(finding_term(kind, self.name, some) for kind in kinds) for some in one] for one in chosen]
 
+    def terms_at_place(self, kinds: Sequence[TermKind], *, with_related: bool) -> AlternativeTerms:
+        """Return the terms that state it with its place and one of its sides, whatever its size or change.
+
+        Args:
+            kinds: What counts: present, possible or both.
+            with_related: Whether those of related findings count, too.
+        """
+        on_sides = [self.places | {side} for side in self.sides] or [self.places]
+        names = (self.name, *self.related) if with_related else (self.name,)
+        found = (replace(self, name=name, modifiers=some).term_sets(kinds) for name in names for some in on_sides)
+        return tuple(dict.fromkeys(term for term_sets in found for terms_ in term_sets for term in chain(*terms_)))
+
     def _alternatives(self) -> list[tuple[str, ...]]:
         """Return for each dimension but the side the modifiers that are accepted."""
         by_dimension: dict[str, list[str]] = {}
@@ -140,6 +157,7 @@ class WantedFinding:
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 
+_SEVERAL = 2  # groups
 _TOO_BROAD = frozenset({"opacity", "support device", "catheter", "calcification", "degenerative change", "arthritis"})
 """Broader findings that say too little of a narrower one to match it in part."""
 _DEGREES = {"small": "mild", "large": "severe"}
@@ -275,6 +293,31 @@ class QueryMeaning:
             alternatives = [terms_ for one in group for terms_ in one.term_sets(kinds)]
             found += [tuple(dict.fromkeys(chain.from_iterable(choice))) for choice in product(*alternatives)]
         return list(dict.fromkeys(found))
+
+    def terms_in_part(self) -> list[list[AlternativeTerms]]:
+        """Return conditions on studies that match in part, the strictest first: a study has a term of each alternative.
+
+        First all findings are present at their places, then they or related ones are stated there, then anywhere.
+        Empty for one finding without a place.
+        """
+        if len(self.wanted) < _SEVERAL and not any(one.sides or one.places for one in self.findings):
+            return []
+        unplaced = [tuple(replace(one, modifiers=frozenset()) for one in group) for group in self.wanted]
+        stages = [
+            _at_place(self.wanted, ("present",), with_related=False),
+            _at_place(self.wanted, ("present", "possible"), with_related=True),
+            _at_place(unplaced, ("present", "possible"), with_related=True),
+        ]
+        return stages if len(self.wanted) > 1 else stages[:-1]
+
+
+def _at_place(
+    groups: Iterable[Iterable[WantedFinding]], kinds: Sequence[TermKind], *, with_related: bool
+) -> list[AlternativeTerms]:
+    of_groups = (
+        chain.from_iterable(one.terms_at_place(kinds, with_related=with_related) for one in group) for group in groups
+    )
+    return [tuple(dict.fromkeys(terms_)) for terms_ in of_groups]
 
 
 def _is_in_image(wanted: WantedFinding) -> bool:

@@ -43,6 +43,8 @@ _NAMED_BY_OTHER_WORDS = frozenset(
     }
 )
 """Findings and structures whose names have words for a side, place or size that state none."""
+_PLACED_BY_NAME = frozenset({"cholecystectomy clips"})
+"""Findings at one place only, which a query need not have stated: "clips in the right upper quadrant"."""
 _SIZES = frozenset({"small", "moderate", "large", "borderline"})
 """Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
 _OF_LISTS = SEPARATORS | {"to"}
@@ -119,7 +121,7 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return ()
     if isinstance(span.entry, Modifier):
         return span.entry.values
-    if span.entry.name in _NAMED_BY_OTHER_WORDS:
+    if span.entry.name in _NAMED_BY_OTHER_WORDS or (sentence.is_query and span.entry.name in _PLACED_BY_NAME):
         return ()
     stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=_is_of_spine(span.entry.name))
     if sentence.is_query and isinstance(span.entry, FindingEntry):

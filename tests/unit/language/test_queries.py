@@ -141,6 +141,7 @@ def test_a_denied_change_rules_out_no_finding() -> None:
         ("air in the mediastinum", "pneumomediastinum"),
         ("upper lobe diversion", "vascular congestion"),
         ("big heart", "cardiomegaly"),
+        ("clips in the right upper quadrant", "cholecystectomy clips"),
     ],
 )
 def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) -> None:

@@ -338,3 +338,18 @@ async def test_sides_stated_in_two_mentions_are_not_missing() -> None:
     async with reported(["FINDINGS: Large right effusion. Small left effusion."]) as archive:
         page = await archive.search("bilateral effusions and pneumothorax")
     assert [hit.missing for hit in page.images] == [["pneumothorax: not mentioned"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "studies"),
+    [
+        ("RLL pneumonia", ["Right lower lobe consolidation.", "Left upper lobe pneumonia."]),
+        ("small left effusion and edema", ["Left effusion and edema.", "Small left effusion."]),
+        ("left effusion and edema", ["Right effusion. Edema.", "Edema."]),
+    ],
+)
+async def test_what_is_stated_of_all_findings_and_their_places_comes_first(query: str, studies: list[str]) -> None:
+    async with reported([f"FINDINGS: {one}" for one in reversed(studies)]) as archive:
+        page = await archive.search(query)
+    assert numbers(page) == [2, 1]
+    assert [hit.matched for hit in page.images] == ["part", "part"]

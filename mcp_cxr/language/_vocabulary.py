@@ -308,6 +308,26 @@ def _descendants() -> Mapping[str, list[str]]:
     return found
 
 
+_COUNTED = frozenset(
+    "lung lesion|nodule|granuloma|mass|bulla|cyst|cavity|metastasis|calcified lymph node|pleural plaque|fracture|bone lesion"
+    "|compression deformity|osteophyte|schmorl node".split("|")
+)
+
+
+@cache
+def is_counted(finding: str) -> bool:
+    """Return whether a finding is a thing that is counted, as a nodule is, and edema is not."""
+    return not _COUNTED.isdisjoint((finding, *ancestors(finding)))
+
+
+_PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
+
+
+def is_plural(word: str) -> bool:
+    """Return whether a normalized word that names a finding is a plural: "granulomas", "metastases"."""
+    return _PLURAL.fullmatch(word) is not None
+
+
 @cache
 def finding_of_label(label: str) -> FindingEntry | None:
     """Return the finding that a label states by its whole name; None if it is not in the table of findings.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 Chain: TypeAlias = tuple[frozenset[str], ...]
 """The values of modifiers of which a finding must have one."""
 
-NOT_STATED = frozenset({"acute", "focal", "multiple", "previous"})
+NOT_STATED = frozenset({"acute", "focal", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 _FEWEST = 2  # alternatives
 _JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")

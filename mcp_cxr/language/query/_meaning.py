@@ -26,15 +26,16 @@ if TYPE_CHECKING:
     from mcp_cxr.language._document_terms import TermKind
     from mcp_cxr.language.query._spelling import Correction
 
-_NEAR_PLACES = {
+_INCLUDED = {
     "lower lobe": ("lower lobe", "base", "retrocardiac"),
     "base": ("base", "lower lobe"),
     "upper lobe": ("upper lobe", "apex"),
     "middle lobe": ("middle lobe", "mid lung"),
     "apex": ("apex",),
+    "multiple": ("multiple", "scattered"),
 }
-"""Places that reports name for each other: the base of a lung is in its lower lobe, the apex in its upper lobe,
-the right middle lobe in the middle third."""
+"""Modifiers that reports use for each other: the base of a lung is in its lower lobe, the apex in its upper lobe, the
+right middle lobe in the middle third; and what is scattered is more than one."""
 
 
 AlternativeTerms: TypeAlias = tuple[str, ...]
@@ -116,7 +117,7 @@ class WantedFinding:
 
     def accepted(self, stated: frozenset[str]) -> frozenset[str]:
         """Return those of the wanted modifiers that a mention with the modifiers `stated` satisfies."""
-        return frozenset(value for value in self.modifiers if stated & set(_NEAR_PLACES.get(value, (value,))))
+        return frozenset(value for value in self.modifiers if stated & set(_INCLUDED.get(value, (value,))))
 
     def term_sets(self, kinds: Sequence[TermKind]) -> list[list[AlternativeTerms]]:
         """Return sets of alternative terms; a study states the finding if it has a term of each alternative of one set.
@@ -153,7 +154,7 @@ class WantedFinding:
         by_dimension: dict[str, list[str]] = {}
         for value in sorted(self.modifiers):
             if value not in SIDES:
-                by_dimension.setdefault(dimension_of(value), []).extend(_NEAR_PLACES.get(value, (value,)))
+                by_dimension.setdefault(dimension_of(value), []).extend(_INCLUDED.get(value, (value,)))
         return [tuple(dict.fromkeys(values)) for values in by_dimension.values()]
 
 

@@ -15,6 +15,7 @@ from mcp_cxr.language._vocabulary import (
     ancestors,
     finding_entries,
     forms_of_findings,
+    is_counted,
     normalize,
     stem,
     terms,
@@ -80,6 +81,11 @@ _KIND_LEFT_OUT = re.compile(
 """A kind of what was named before: "effusions, without small ones"."""
 
 
+_ALWAYS_OLD = frozenset(
+    "scar|fibrosis|granuloma|granulomatous disease|calcification|degenerative change|emphysema"
+    "|chronic obstructive pulmonary disease".split("|")
+)
+"""Findings that take years: few reports say that a scar is old."""
 _ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
 _MOST_KINDS = 8  # for each, the text before it is read once more; also parts that are read apart
 _KIND_BEHIND = re.compile(
@@ -292,6 +298,10 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
     modifiers = mention.modifiers - NOT_STATED - modifier_values(mention.name)
+    if not is_counted(mention.name):
+        modifiers -= {"multiple"}
+    if not _ALWAYS_OLD.isdisjoint((mention.name, *ancestors(mention.name))):
+        modifiers -= {"old"}
     return WantedFinding(
         mention.name,
         frozenset() if in_history else modifiers,

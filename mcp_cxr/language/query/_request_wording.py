@@ -25,6 +25,11 @@ _LOBES = (
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
 )
 _BONES = r"(?:(?:left|right) )?(?:clavicle|rib|scapula|sternum|humerus|vertebra)(?:e?s)?"
+_SOME = r"(?:[1-9]|one|two|three|four|five|six)"
+_COUNTED = (
+    r"(?!(?:chest |frontal |lateral |more |other |further )*(?:views?|projections?|x-?\s?rays?|radiographs?|reports?"
+    rf"|{_STUDIES}|mm|cm|days?|weeks?|months?|years?|hours?|of)\b)[a-z]"
+)
 _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
@@ -55,6 +60,14 @@ _REWORDED: Final = (
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
     (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
+    # numbers of findings
+    (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
+    (
+        rf"(?:\b(?:at least|more than|not (?:just|only))\s+(?:{_SOME}|a (?:single|couple of))|(?:>=?|\u2265)\s*{_SOME}"
+        rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
+        r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)",
+        "multiple ",
+    ),
     # joined
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),

@@ -7,12 +7,15 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from mcp_cxr.language._vocabulary import (
+    SIDES,
     Cue,
     FindingEntry,
     Modifier,
     Structure,
     dimensions,
     findings,
+    is_counted,
+    is_plural,
     stem,
 )
 from mcp_cxr.language.reader._findings import findings_in
@@ -91,7 +94,10 @@ def _finding_mentions(
     if status is None or (scopes.holds("unstated", span.start) and not is_resolved):
         return
     words = sentence.words(span)
+    several = not sentence.is_query and status is not Status.ABSENT and is_counted(found.entry.name)
     for values in parts:
+        if several and (is_plural(words[-1]) or values.issuperset(SIDES)):
+            values |= {"multiple"}
         gone = is_resolved or "resolved" in values
         yield Mention(
             " ".join(words),

@@ -121,6 +121,27 @@ def test_modifiers_that_or_joins_are_alternatives(query: str, wanted: list[str])
     assert [[one.description for one in group] for group in parse_query_text(query).wanted] == [wanted]
 
 
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("multiple nodules", "nodule, multiple"),
+        ("at least two nodules", "nodule, multiple"),
+        ("more than one calcified granuloma", "calcified granuloma, multiple"),
+        ("3 or more rib fractures", "rib fracture, multiple"),
+        ("two nodules", "nodule, multiple"),
+        ("nodules", "nodule"),
+        ("at least one nodule", "nodule"),
+        ("two or more views of a nodule", "nodule"),
+        ("multiple opacities", "opacity"),
+        ("old scars", "scar"),
+        ("chronic degenerative changes", "degenerative change"),
+        ("old fractures", "fracture, old"),
+    ],
+)
+def test_several_is_asked_for_of_what_is_counted_and_old_of_what_may_be_new(query: str, wanted: str) -> None:
+    assert [one.description for one in parse_query_text(query).findings] == [wanted]
+
+
 def test_a_number_alone_is_no_word_of_a_query() -> None:
     assert parse_query_text("effusion in 3 patients").words == ()
 

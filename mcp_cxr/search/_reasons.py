@@ -79,7 +79,7 @@ class Reasons:
             if not any(self._is_stated(wanted) for wanted in group)
         ]
         if not self.meaning.wanted:
-            stated = set(self._stems)
+            stated = self._stems | (frozenset() if self.findings_only else self._tag_stems)
             found += [word for word in self.meaning.words if not set(terms(word)) <= stated]
             found += self.meaning.unknown_words
         return found
@@ -161,9 +161,7 @@ class Reasons:
     def _in_words(self) -> Iterator[str]:
         yield from self._of_judgment()
         asked = {word: set(terms(word)) for word in (self.meaning.words if self.findings_only else self._words)}
-        image = self.hit.image
-        tags = set(terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position])))
-        places = (("report", self._body_stems), ("indication", self._context_stems), ("tags", tags))
+        places = (("report", self._body_stems), ("indication", self._context_stems), ("tags", self._tag_stems))
         for where, found in () if self.findings_only else places:
             if words := [word for word, stems in asked.items() if stems <= found]:
                 yield f"{where}: {' '.join(words)}"
@@ -222,6 +220,14 @@ class Reasons:
             for mention in statement.mentions
             if mention.status is not Status.ABSENT
             for stem in mention.stems
+        )
+
+    @cached_property
+    def _tag_stems(self) -> frozenset[str]:
+        """The words of the image's header and its view."""
+        image = self.hit.image
+        return frozenset(
+            terms(" ".join([*(str(image.tags.get(tag, "")) for tag in SEARCHED_TAGS), image.view_position]))
         )
 
     @cached_property

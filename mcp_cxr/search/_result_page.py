@@ -29,6 +29,7 @@ _MANY_READ_SLOWLY = 20_000
 _SIMILARITY_ALONE = (
     "No {searched} matches. The images are ranked by similarity alone; even the first may be unrelated to the query."
 )
+_NOT_DENIED = "No report or label denies what the query rules out; the studies listed do not mention it."
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
     "full": "tags of the study's other images",
@@ -165,10 +166,14 @@ def _matched(search: IntermediateResults, group: RankedGroup, stored: StoredImag
     return matched_by_terms(search.plan, terms)
 
 
+def _only_rules_out(search: IntermediateResults) -> bool:
+    return search.understood.meaning is not None and search.understood.meaning.only_rules_out
+
+
 def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     """Warn of hits found by vector alone that are no more similar than random images."""
     statistics = page.statistics
-    if statistics is None or statistics.size < SMALL_SAMPLE:
+    if statistics is None or statistics.size < SMALL_SAMPLE or _only_rules_out(page.search):
         return []
     chance = [
         hit.rank
@@ -191,7 +196,9 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
     counted = (
         dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
     )
-    if not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
+    if not counted.get("stated", 1) and _only_rules_out(search):
+        found.append(_NOT_DENIED)
+    elif not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
         searched = "finding or public label" if search.findings_only else "report, label or tag"
         found.append(_SIMILARITY_ALONE.format(searched=searched))
     if counted.get("view unknown"):

@@ -20,9 +20,10 @@ from mcp_cxr.language import (
     terms,
 )
 from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
+from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from mcp_cxr.language import WantedFinding
     from mcp_cxr.search._check_arguments import Query
@@ -34,6 +35,7 @@ SearchableWords = Literal["archive", "findings"]
 FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
+_ID_OF = re.compile(r"^(?:stud(?:y|ies)|patients?|subjects?|images?)\s+", re.IGNORECASE)
 _NOT_BOTH = re.compile(r"\bbut not both\b", re.IGNORECASE)
 
 
@@ -83,14 +85,15 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         meaning, unknown = await _with_known_words(meaning, store)
     elif identified := await _identified(text_filters.text, store):
         where = _merged(filtered.where, identified)
-        filtered, text_filters, unknown = replace(filtered, where=where), TextFilters(""), ()
+        text_filters = TextFilters("", (), identified.subject_id, identified.study_id, identified.image_id)
+        filtered, unknown = replace(filtered, where=where), ()
     else:
         unknown = ()
     warnings += _warnings(query.text, text_filters, meaning, unknown, searchable_words)
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
     has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
-        raise QueryError(_nothing_to_look_for(query.text))
+        raise QueryError(_nothing_to_look_for(query.text, meaning))
     return UnderstoodQuery(
         filtered,
         meaning if has_words else None,
@@ -158,7 +161,7 @@ def _merged(where: Filter, ids: Filter) -> Filter:
 
 async def _identified(text: str, store: Store) -> Filter | None:
     """Return the filter for a text that is the id of a study, a patient or an image of the archive."""
-    word = text.strip()
+    word = _ID_OF.sub("", text.strip())
     if not word or " " in word or not any(char.isdigit() for char in word):
         return None
     for where in (
@@ -166,8 +169,8 @@ async def _identified(text: str, store: Store) -> Filter | None:
         Filter(subject_id=SubjectId(word)),
         Filter(image_id=ImageId(word)),
     ):
-        if await store.count(where):
-            return where
+        if await store.count(spelled := await with_mimic_prefixes(store, where)):
+            return spelled
     return None
 
 
@@ -241,15 +244,7 @@ def _warnings(
     unknown: tuple[str, ...],
     searchable_words: SearchableWords,
 ) -> tuple[str, ...]:
-    found: list[str] = []
-    for one in meaning.corrections:
-        if len(one.candidates) == 1:
-            found.append(f"Searched for {one.candidates[0]!r} instead of {one.typed!r}.")
-        else:
-            found.append(f"{one.typed!r} is not known. Did you mean {' or '.join(map(repr, one.candidates))}?")
-    if meaning.modifiers:
-        qualifiers = ", ".join(map(repr, meaning.modifiers))
-        found.append(f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'.")
+    found = list(_warnings_of_meaning(meaning))
     if unknown:
         names = ", ".join(map(repr, unknown))
         found.append(
@@ -278,7 +273,27 @@ def _warnings(
     return tuple(found)
 
 
-def _nothing_to_look_for(text: str) -> str:
+def _warnings_of_meaning(meaning: QueryMeaning) -> Iterator[str]:
+    """Yield what was corrected, and what of the words matches nothing in any archive."""
+    for one in meaning.corrections:
+        if len(one.candidates) == 1:
+            yield f"Searched for {one.candidates[0]!r} instead of {one.typed!r}."
+        else:
+            yield f"{one.typed!r} is not known. Did you mean {' or '.join(map(repr, one.candidates))}?"
+    if meaning.changes_denied:
+        yield f"{_only_changes_denied(meaning)}, so it was not searched for."
+    if meaning.modifiers:
+        qualifiers = ", ".join(map(repr, meaning.modifiers))
+        yield f"{qualifiers} matched nothing: add the finding, as in 'left pleural effusion'."
+
+
+def _only_changes_denied(meaning: QueryMeaning) -> str:
+    return f"Only a change is denied of {', '.join(map(repr, meaning.changes_denied))}"
+
+
+def _nothing_to_look_for(text: str, meaning: QueryMeaning) -> str:
+    if meaning.changes_denied:
+        return f"{_only_changes_denied(meaning)}; name the finding without it, or the change that is wanted."
     if not is_english(text):
         return "Reports are read in English. Name a finding, a device, a view or a label in English."
     return "The query has no searchable word; name a finding, a device, a view or a label."
@@ -331,6 +346,7 @@ def _word_uses(
         "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
         "ignored": [
             *meaning.modifiers,
+            *meaning.changes_denied,
             *unknown,
             *filter(None, [text_filters.patient_words, text_filters.date_words]),
             *text_filters.unread_dates,

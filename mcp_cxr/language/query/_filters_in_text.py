@@ -20,14 +20,6 @@ _NO_VIEW_BEFORE = (
     r"|displacement|margin|border|thorax|hemithorax|costophrenic|pleural?|third|half|side|end|clavicle|sulcus"
     r"|view box|decubitus)"
 )
-_VIEW = r"(?:pa|ap|posteroanterior|anteroposterior|lateral|frontal)"
-_VIEWS = re.compile(
-    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b"
-    rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
-    re.IGNORECASE,
-)
-_CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
-_DENIED_BEFORE = re.compile(r"\b(?:not|no|without|excluding|except(?: for)?)\s+(?:the\s+|any\s+)?$", re.IGNORECASE)
 _NAMES: Final = {
     "posteroanterior": "PA",
     "anteroposterior": "AP",
@@ -36,6 +28,15 @@ _NAMES: Final = {
     "lateral": "LATERAL",
     "frontal": "FRONTAL",
 }
+VIEW_WORDS = frozenset(_NAMES)
+_VIEW = rf"(?:{'|'.join(_NAMES)})"
+_VIEWS = re.compile(
+    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b"
+    rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
+    re.IGNORECASE,
+)
+_CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(r"\b(?:not|no|without|excluding|except(?: for)?)\s+(?:the\s+|any\s+)?$", re.IGNORECASE)
 
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"

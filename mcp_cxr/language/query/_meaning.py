@@ -183,6 +183,8 @@ class QueryMeaning:
     """Words that name no finding and are ruled out."""
     modifiers: tuple[str, ...] = ()
     """Sides, places and the like if no finding is named that they could qualify: they match nothing."""
+    changes_denied: tuple[str, ...] = ()
+    """Findings, as written, of which only a change is denied ("no new edema"): neither wanted nor ruled out."""
     corrections: tuple[Correction, ...] = ()
     """Misspelt words, with what they were taken for."""
     text: str = ""

@@ -22,10 +22,19 @@ from mcp_cxr.language._vocabulary import (
 )
 from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, joined_groups, without_joins
 from mcp_cxr.language.query._english import has_foreign_words
+from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._request_wording import worded_as_reports
 from mcp_cxr.language.query._spelling import Correction, corrected
-from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
+from mcp_cxr.language.reader import (
+    Mention,
+    Status,
+    changes_denied,
+    mentions_in,
+    modifier_values,
+    modifiers_in,
+    statements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -135,6 +144,7 @@ def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
+        changes_denied=_unique(one for statement in statements(text) for one in changes_denied(statement)),
     )
 
 
@@ -330,5 +340,5 @@ def _general_stems() -> frozenset[str]:
 
 
 def is_general_word(stem_: str) -> bool:
-    """Whether a word is part of the names of several findings, and so no sign of one."""
-    return stem_ in _general_stems() or stem_ in {stem(word) for word in REQUEST_WORDS}
+    """Whether a word is part of the names of several findings or names a view, and so no sign of a finding."""
+    return stem_ in _general_stems() or stem_ in {stem(word) for word in (*REQUEST_WORDS, *VIEW_WORDS)}

@@ -1,6 +1,6 @@
 """Reads reports: their sections and statements, the findings of each, and what a study says of each finding."""
 
-from mcp_cxr.language.reader._mentions import Mention, mentions_in
+from mcp_cxr.language.reader._mentions import Mention, changes_denied, mentions_in
 from mcp_cxr.language.reader._modifiers import modifier_values, modifiers_in
 from mcp_cxr.language.reader._scopes import Status
 from mcp_cxr.language.reader._sections import SectionKind, main_text, sections, statements
@@ -19,6 +19,7 @@ __all__ = [
     "SectionKind",
     "Statement",
     "Status",
+    "changes_denied",
     "is_normal",
     "main_text",
     "mentions_in",

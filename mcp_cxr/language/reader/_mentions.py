@@ -84,6 +84,18 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     return tuple(one for _, one in sorted([*mentions, *words], key=itemgetter(0)))
 
 
+def changes_denied(query: str) -> tuple[str, ...]:
+    """Return the findings of a query of which only a change is denied, as written: of "no new edema", "edema"."""
+    divided = divide_sentence(query, is_query=True)
+    scopes = Scopes(divided)
+    spans = (divided.spans[one.at] for one in findings_in(divided))
+    return tuple(
+        " ".join(divided.words(span))
+        for span in spans
+        if scopes.holds("unstated", span.start) and not scopes.holds("resolved", span.start)
+    )
+
+
 def _finding_mentions(
     sentence: Sentence, scopes: Scopes, found: FindingInSentence, parts: Sequence[frozenset[str]]
 ) -> Iterator[Mention]:

@@ -326,6 +326,13 @@ async def test_a_denial_of_one_side_denies_no_other() -> None:
     assert {number: hit.matched for number, hit in by_number(none).items()} == {2: "full", 1: "no"}
 
 
+async def test_a_denial_that_no_study_states_says_so() -> None:
+    async with reported(["FINDINGS: Edema."], ToyEmbedder()) as archive:
+        page = await archive.search("no effusion")
+    assert "No report or label denies what the query rules out" in page.warnings[-1]
+    assert not any("similarity alone" in warning for warning in page.warnings)
+
+
 async def test_a_denial_at_one_place_leaves_no_study_out() -> None:
     reports = ["FINDINGS: No upper lobe consolidation.", "FINDINGS: No consolidation."]
     async with reported(reports) as archive:

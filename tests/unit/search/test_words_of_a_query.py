@@ -86,6 +86,38 @@ async def test_ids_pasted_whole_are_that_patient_study_or_image() -> None:
         assert page.understood.ids == [word.lower()]
 
 
+@pytest.mark.parametrize("words", ["50000002", "study 50000002", "Patient 10000002"])
+async def test_an_id_may_be_pasted_without_its_letter(words: str) -> None:
+    page = await found(words)
+    assert (numbers(page), page.search_mode) == ([2], "filter")
+    assert page.understood is not None
+    assert page.understood.ids in (["s50000002"], ["p10000002"])
+
+
+@pytest.mark.parametrize(
+    ("query", "ignored"),
+    [("no new pneumothorax", None), ("edema, no worsening pneumothorax", ["pneumothorax"]), ("new edema", [])],
+)
+async def test_a_finding_of_which_only_a_change_is_denied_is_named(query: str, ignored: list[str] | None) -> None:
+    if ignored is None:
+        with pytest.raises(QueryError, match="Only a change is denied of 'pneumothorax'"):
+            await found(query)
+        return
+    page = await found(query)
+    assert page.understood is not None
+    assert page.understood.ignored == ignored
+    assert any("Only a change is denied" in warning for warning in page.warnings) == bool(ignored)
+
+
+async def test_a_view_word_before_anatomy_finds_no_image_of_that_view() -> None:
+    assert (await found("PA catheter")).total_results == 0
+
+
+async def test_a_word_of_a_tag_is_not_missing() -> None:
+    page = await found("AP diameter")
+    assert [(hit.missing, hit.why) for hit in page.images] == [(["diameter"], ["tags: ap"])]
+
+
 async def test_an_id_beside_words_filters_them() -> None:
     page = await found(f"pneumothorax in {subject_id(1)}")
     assert (numbers(page), page.matched_results) == ([1], 1)

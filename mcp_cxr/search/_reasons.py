@@ -79,7 +79,7 @@ class Reasons:
             if not any(self._is_stated(wanted) for wanted in group)
         ]
         if not self.meaning.wanted:
-            stated = self._stems | (frozenset() if self.findings_only else self._tag_stems)
+            stated = self._stems | (frozenset[str]() if self.findings_only else self._tag_stems)
             found += [word for word in self.meaning.words if not set(terms(word)) <= stated]
             found += self.meaning.unknown_words
         return found

@@ -309,8 +309,8 @@ def _descendants() -> Mapping[str, list[str]]:
 
 
 _COUNTED = frozenset(
-    "lung lesion|nodule|granuloma|mass|bulla|cyst|cavity|metastasis|calcified lymph node|pleural plaque|fracture|bone lesion"
-    "|compression deformity|osteophyte|schmorl node".split("|")
+    "lung lesion|nodule|granuloma|mass|bulla|cyst|cavity|metastasis|calcified lymph node|pleural plaque|fracture"
+    "|bone lesion|compression deformity|osteophyte|schmorl node".split("|")
 )
 
 

@@ -133,8 +133,9 @@ class Cue:
     """A phrase of cues.csv, which sets the status of the findings in its scope."""
 
     status: Literal["absent", "normal", "resolved", "possible", "history", "unstated", "present", "end"]
-    scope: Literal["after", "before", "both", "next", "previous", ""]
-    """`next`: only the finding that follows; `previous`: only the one before."""
+    scope: Literal["after", "before", "both", "nearest", "next", "previous", ""]
+    """`nearest`: what follows if a finding does, else what precedes; `next`: only the finding that follows; `previous`:
+    only the one before."""
 
 
 @dataclass(frozen=True, slots=True)

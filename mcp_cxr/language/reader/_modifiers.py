@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import cache, lru_cache
-from itertools import chain, combinations, takewhile
+from itertools import chain, combinations, pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import (
@@ -70,6 +70,10 @@ _LOCATING = frozenset(
     " appear remains remain also now both this that".split()
 )
 """Words before modifiers that say where or how the finding before them is."""
+_OTHER_NOUNS = frozenset("aeration ventilation expansion inflation visualization penetration rotation".split())
+"""What may be improved or small, and is no finding."""
+_MOST_MODIFIERS = 6  # before such a noun
+_PLURAL = frozenset("are were remain have appear continue persist".split())
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -97,11 +101,15 @@ def modifiers_by_finding(
         values = values_of(sentence, span) if span.entry is not None else ()
         if not values or (span.start in said and _is_predicate_alone(sentence, span)):
             continue
+        if _is_of_other_noun(sentence.spans, index):
+            continue
         if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index, said):
             at = places[_owner(sentence.spans, places, index)]
             is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
             if not is_level or any(one.at == at and _is_skeletal(one.entry.name) for one in found):
                 own[at].append((index, values))
+    if not sentence.is_query:
+        _share_changes(sentence, own, polarity)
     described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
     _share(sentence, found, described, polarity)
     return [
@@ -247,6 +255,8 @@ def _is_degree(sentence: Sentence, index: int, said: frozenset[int]) -> bool:
     spans = sentence.spans
     if {dimensions()[value] for value in values_of(sentence, spans[index])} != {"size"}:
         return False
+    if index and index + 1 == len(spans) and spans[index].first.endswith("ly"):  # "has improved slightly"
+        return sentence.tokens[spans[index].start - 1].endswith(("ed", "n"))
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
     if following and following.entry is None and spans[index].first.endswith("ly"):
         return following.first.isalpha() and following.first not in _OF_LISTS and following.start not in said
@@ -350,6 +360,42 @@ def _share(
             shared -= _BONES
         own[target][0] |= shared
         located[target] = shared
+
+
+def _share_changes(
+    sentence: Sentence, own: dict[int, list[tuple[int, tuple[str, ...]]]], polarity: Callable[[int], object]
+) -> None:
+    """Give the change that is said of a list to all in it: "right effusion and left opacity are unchanged"."""
+    spans = sentence.spans
+    changes: list[tuple[int, tuple[str, ...]]] = []
+    for last, before in pairwise(reversed(own)):
+        changes = [
+            (index, values)
+            for index, values in own[last]
+            if (index, values) in changes
+            or (index > last and dimensions()[values[0]] == "change" and _is_of_several(spans[last + 1 : index + 1]))
+        ]
+        is_listed = all(_goes_on_with_list(span) for span in spans[before + 1 : last])
+        is_alike = polarity(spans[before].start) == polarity(spans[last].start)
+        if changes and is_listed and is_alike and not any(dimensions()[one[0]] == "change" for _, one in own[before]):
+            own[before] += changes
+
+
+def _is_of_several(spans: Sequence[Span]) -> bool:
+    """Whether a change is said with a verb in the plural, and nothing else between."""
+    return any(span.first in _PLURAL for span in spans) and not any(_separates(span) for span in spans)
+
+
+def _goes_on_with_list(span: Span) -> bool:
+    return isinstance(span.entry, Modifier) or (span.entry is None and span.first in (",", "and", "the", "a", "an"))
+
+
+def _is_of_other_noun(spans: Sequence[Span], index: int) -> bool:
+    """Whether a modifier stands before a noun that is no finding: "improved left basal aeration"."""
+    after = next(
+        (span for span in spans[index : index + _MOST_MODIFIERS] if not isinstance(span.entry, Modifier)), None
+    )
+    return isinstance(spans[index].entry, Modifier) and after is not None and after.first in _OTHER_NOUNS
 
 
 def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:

@@ -161,23 +161,38 @@ class Scopes:
                     yield at, at + 1
         if cue.scope == "next" and (following := self._next("named", index + 1)) < len(self._spans):
             yield index + 1, min(end, following + 1)
-        is_of_next = self._tokens[span.end - 1] == "likely" and self._finding_at(index + 1)  # "is likely a scar"
-        if cue.scope in ("after", "both") or is_of_next:
+        scope = self._scope(index, cue, end)
+        if scope in ("after", "both"):
             yield index + 1, end
-        is_last = cue.scope == "after" and not self._any("word", index + 1, end)
-        if not is_of_next and (cue.scope in ("before", "both") or is_last):
+        if scope in ("before", "both"):
             start = self._start_before(index, span, cue)
             if cue.status != "absent" or not self._any("device part", start, index):
                 yield start, index
 
+    def _scope(self, index: int, cue: Cue, end: int) -> str:
+        """Return the scope of a cue; one for what follows concerns what precedes it if nothing follows."""
+        following = (one for one in self._spans[index + 1 : index + 4] if one.first not in ("on", "in", "at", "the"))
+        if self._spans[index].first == "none" and (one := next(following, None)) and one.dimension == "side":
+            return ""  # "left effusion, none on the right": `denied_sides` reads it
+        if cue.scope == "nearest":  # "is likely a scar", "a scar is likely"
+            return "before" if self._finding_at(index + 1) is None else "after"
+        if cue.scope == "after" and index and self._spans[index - 1].first == ":":  # "effusion: no, edema: mild"
+            end = min(end, self._next("comma", index + 1))
+        return "before" if cue.scope == "after" and not self._any("word", index + 1, end) else cue.scope
+
     def _start_before(self, index: int, span: Span, cue: Cue) -> int:
         """Return the index of the first span in the scope of a cue for what precedes it."""
-        ends = bisect_left(self._all("end"), index - (span.first == ":"))  # "effusion: none"
+        is_answer = index > 0 and self._spans[index - 1].first == ":"  # "effusion: none"
+        ends = bisect_left(self._all("end"), index - is_answer)
         starts = [at + 1 for at in self._all("end")[max(0, ends - 1) : ends]]
         firsts, findings = self._later_statements
         later = bisect_left(findings, index)
         starts += firsts[max(0, later - 1) : later]
-        return max([*starts, *self._last_of_statements(index, cue)], default=0)
+        start = max([*starts, *self._last_of_statements(index, cue)], default=0)
+        if span.first == "none" and not self._any("named", start, index):  # "evaluation for edema is limited, but none"
+            named = bisect_left(self._all("named"), index)
+            start = min([start, *self._all("named")[max(0, named - 1) : named]])
+        return start
 
     def _last_of_statements(self, index: int, cue: Cue) -> Iterator[int]:
         """Yield where the finding before a cue begins, if it is no list: "cardiomegaly, pneumonia not excluded"."""
@@ -213,7 +228,7 @@ class Scopes:
     def _finding_at(self, at: int) -> int | None:
         """Return the index of the finding that follows after articles and modifiers alone."""
         for index, span in enumerate(self._spans[at : at + _MOST_BEFORE], start=at):
-            if not isinstance(span.entry, Modifier) and span.first not in ("the", "a", "an", "and"):
+            if not isinstance(span.entry, Modifier) and span.first not in ("the", "a", "an", "and", "known"):
                 return index if isinstance(span.entry, FindingEntry) else None
         return None
 
@@ -237,7 +252,15 @@ class Scopes:
         kind = (span.is_cue("possible"), span.first in _OF_THE_NEXT)
         if kind not in self._indices:
             self._indices[kind] = [at for at in self._all("join") if self._begins_clause(at, *kind)]
-        return self._first(self._indices[kind], self._next("noun", index + 1))
+        named = self._next("noun", index + 1)
+        return min(self._first(self._indices[kind], named), self._first(self._known, named))
+
+    @cached_property
+    def _known(self) -> list[int]:
+        """The indices at which the place of a finding is another, which is there: "fracture in the old plate"."""
+        places = [at for at, span in enumerate(self._spans) if span.first in ("in", "within", "of")]
+        spans = self._spans[1:]
+        return [at for at in places if at < len(spans) and spans[at].first == "the" and self._finding_at(at + 1)]
 
     def _begins_clause(self, at: int, is_doubt: bool, is_of_next: bool) -> bool:  # kinds of cues
         """Whether a comma, "and" or "with" begins something new after a cue, which may be a doubt."""

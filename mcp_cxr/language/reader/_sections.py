@@ -227,11 +227,10 @@ def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
 
 
 _ABBREVIATIONS = "".join(
-    rf"(?<!\b{re.escape(word)}\s)"
-    for word in ("Dr.", "Mr.", "Ms.", "Mrs.", "vs.", "No.", "approx.", "e.g.", "i.e.", "St.")
+    rf"(?<!\b{re.escape(word)}\s)" for word in ("Dr.", "Mr.", "Ms.", "Mrs.", "vs.", "approx.", "e.g.", "i.e.", "St.")
 )
 _SENTENCE_END = re.compile(
-    rf"\s(?:(?<=[.!]\s)(?<!\d\.\s){_ABBREVIATIONS}\s*(?=\S)|(?<=\w\?\s)\s*(?=[A-Z0-9_])|(?<=\d\.\s)\s*(?=[A-Z][a-z]))"
+    rf"\s(?:(?<=[.!]\s)(?<!\d\.\s){_ABBREVIATIONS}\s*(?=\S)(?!(?<=\bNo\.\s)\d)|(?<=\w\?\s)\s*(?=[A-Z0-9_])|(?<=\d\.\s)\s*(?=[A-Z][a-z]))"
 )
 """Begins with the blank, which is found fast; what must stand before it is looked at then."""
 _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain
@@ -32,6 +33,7 @@ SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs
 """Tokens between the phrases of a list."""
 ALTERNATIVES = frozenset({"or", "versus", "vs"})
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
+_ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
@@ -88,7 +90,7 @@ class Sentence:
 
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
-    words = normalize(text)
+    words = _ASKED.sub("query ", normalize(text))
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)

@@ -11,7 +11,7 @@ from mcp_cxr.language import ancestors, finding_entries, finding_of_label, menti
 from mcp_cxr.records import LABELS
 
 STATUSES = {"absent", "normal", "resolved", "possible", "history", "unstated", "present", "end"}
-SCOPES = {"after", "before", "both", "next", "previous"}
+SCOPES = {"after", "before", "both", "nearest", "next", "previous"}
 DIMENSIONS = {"side", "place", "size", "change", "age", "pattern"}
 
 

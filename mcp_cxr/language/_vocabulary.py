@@ -273,7 +273,15 @@ _IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
 """How names of places end that are also stated of both sides: "in both lower lobes"."""
 _INTERRUPTED = (" lobe", " lung", " zone")
 """How names of places end that a side may interrupt: "upper left lung"."""
-_SIDED_ABBREVIATIONS = {"rul": "right", "rml": "right", "rll": "right", "lul": "left", "lll": "left"}
+_SIDED_ABBREVIATIONS = {
+    "rul": "right",
+    "rml": "right",
+    "rll": "right",
+    "lul": "left",
+    "lll": "left",
+    "ruq": "right",
+    "luq": "left",
+}
 
 
 @cache

@@ -33,6 +33,7 @@ _INCLUDED = {
     "middle lobe": ("middle lobe", "mid lung"),
     "apex": ("apex",),
     "multiple": ("multiple", "scattered"),
+    "spine": ("thoracic spine", "lumbar spine", "cervical spine"),
 }
 """Modifiers that reports use for each other: the base of a lung is in its lower lobe, the apex in its upper lobe, the
 right middle lobe in the middle third; and what is scattered is more than one."""

@@ -177,7 +177,7 @@ def _mentions(text: str) -> list[Mention]:
 def _is_among(stated: AbstractSet[str], word: Mention) -> bool:
     """Whether a word names only a place that a finding is wanted at."""
     values = modifier_values(word.text)
-    return bool(values) and values <= stated
+    return bool(values) and values - {"spine"} <= stated
 
 
 def _place_alone(text: str) -> frozenset[str]:

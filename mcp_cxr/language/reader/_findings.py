@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, ancestors, predicates
+from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, ancestors, predicates, structures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -43,6 +43,8 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
     for at, span in enumerate(sentence.spans):
         if isinstance(span.entry, FindingEntry):
             named.append((at, span, span.entry))
+            if not sentence.is_query and (structure := _structure_in_name(sentence, span)):
+                said += _narrower_before(sentence, at, structure)
         elif isinstance(span.entry, Structure):
             said += _findings_by_predicates(sentence, at, span.entry)
     taken = {token for one in said for token in one.predicate}
@@ -67,6 +69,23 @@ def _findings_by_predicates(sentence: Sentence, at: int, structure: Structure) -
                 yield FindingInSentence(min(names), said.finding, predicate=tokens)
             else:
                 yield FindingInSentence(at, said.finding, said.status, tokens)
+
+
+def _structure_in_name(sentence: Sentence, span: Span) -> Structure | None:
+    """Return the structure with which the name of a finding ends: the aorta in "tortuous aorta"."""
+    for start in range(span.start + 1, span.end):
+        found = structures().longest_at(sentence.stems, start)
+        if found and start + found[0] == span.end:
+            return found[1]
+    return None
+
+
+def _narrower_before(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:
+    """Yield what else is named of a structure before a finding of it: "calcified tortuous aorta"."""
+    for said, tokens in _predicates_before(sentence, at, structure):
+        names = dict(_named_at(sentence, tokens))
+        if names and all(one.name in ancestors(said.finding.name) for one in names.values()):
+            yield FindingInSentence(min(names), said.finding, predicate=tokens)
 
 
 def _is_repeated(spans: Sequence[Span], at: int, entry: FindingEntry) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cache, lru_cache
+from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -13,13 +13,12 @@ from mcp_cxr.language._vocabulary import (
     Modifier,
     Structure,
     dimensions,
-    findings,
     is_counted,
     is_plural,
-    stem,
 )
 from mcp_cxr.language.reader._findings import findings_in
 from mcp_cxr.language.reader._modifiers import denied_sides, modifiers_by_finding
+from mcp_cxr.language.reader._places import at_places
 from mcp_cxr.language.reader._scopes import Scopes, Status
 from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
 
@@ -31,6 +30,8 @@ if TYPE_CHECKING:
 
 _PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
 """Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
+_SHAPES = frozenset({"tortuous aorta", "ectatic aorta"})
+"""Findings that describe one structure, of which "or" doubts none: "aortic ectasia/tortuosity"."""
 _ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
 
 
@@ -107,19 +108,21 @@ def _finding_mentions(
         return
     words = sentence.words(span)
     several = not sentence.is_query and status is not Status.ABSENT and is_counted(found.entry.name)
-    for values in parts:
-        if several and (is_plural(words[-1]) or values.issuperset(SIDES)):
-            values |= {"multiple"}
-        gone = is_resolved or "resolved" in values
-        yield Mention(
-            " ".join(words),
-            sentence.stems_of(span),
-            _at_place(found.entry, values),
-            Status.ABSENT if gone else status,
-            modifiers=values | {"resolved"} if gone else values,
-            is_history=scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start]),
-            joined_by=_joined_by(sentence.spans, found.at),
-        )
+    for part in parts:
+        if several and (is_plural(words[-1]) or part.issuperset(SIDES)):
+            part |= {"multiple"}
+        gone = is_resolved or "resolved" in part
+        said = Status.ABSENT if gone else status
+        for entry, values in at_places(found.entry, part, said, is_query=sentence.is_query):
+            yield Mention(
+                " ".join(words),
+                sentence.stems_of(span),
+                entry,
+                said,
+                modifiers=values | {"resolved"} if gone else values,
+                is_history=scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start]),
+                joined_by=_joined_by(sentence.spans, found.at),
+            )
 
 
 def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> Iterator[Mention]:
@@ -150,19 +153,6 @@ def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:
     return entry.label in _PASSING_LABELS and before[-1:] in (["previous"], ["prior"])
 
 
-def _at_place(entry: FindingEntry, values: frozenset[str]) -> FindingEntry:
-    """Return the narrower finding that a finding at a place is: a fracture of a rib is a rib fracture."""
-    narrower = (_narrower(entry.name, value) for value in values if dimensions().get(value) == "place")
-    return next((one for one in narrower if one), entry)
-
-
-@cache
-def _narrower(finding: str, place: str) -> FindingEntry | None:
-    words = [stem(word) for word in f"{place} {finding}".split()]
-    found = findings().longest_at(words, 0)
-    return found[1] if found and found[0] == len(words) and finding in found[1].broader else None
-
-
 def _as_differential(
     sentence: Sentence, mentions: list[tuple[int, Mention]], stated: set[int]
 ) -> list[tuple[int, Mention]]:
@@ -177,7 +167,7 @@ def _as_differential(
     """
     alternatives: set[int] = set()
     for index, (_, one) in enumerate(mentions):
-        if index and one.joined_by in ALTERNATIVES:
+        if index and one.joined_by in ALTERNATIVES and not {one.name, mentions[index - 1][1].name} <= _SHAPES:
             alternatives |= {index - 1, index}
     if not alternatives or not {"no", "not", "without"}.isdisjoint(sentence.tokens[: mentions[0][0]]):
         return mentions

@@ -31,20 +31,22 @@ if TYPE_CHECKING:
 
 _NAMED_BY_OTHER_WORDS = frozenset(
     {
+        "abdominal pain",
+        "aortic aneurysm",  # "abdominal aortic aneurysm"
         "bowel",  # "small bowel"
         "fat pad",  # "mediastinal fat"
         "left ventricular enlargement",
         "low lung volumes",  # "lower lung volumes"
+        "neurostimulator",  # "spinal stimulator"
+        "pacemaker",  # "right ventricular lead"
         "pneumomediastinum",  # "air in the mediastinum"
+        "pneumoperitoneum",  # "free abdominal air"
         "rotator cuff disease",  # "high riding humeral head"
-        "scapula fracture",  # "broken shoulder blade"
         "vascular congestion",  # "upper lobe diversion"
         "ventricular assist device",  # "left ventricular assist device"
     }
 )
 """Findings and structures whose names have words for a side, place or size that state none."""
-_PLACED_BY_NAME = frozenset({"cholecystectomy clips"})
-"""Findings at one place only, which a query need not have stated: "clips in the right upper quadrant"."""
 _SIZES = frozenset({"small", "moderate", "large", "borderline"})
 """Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
 _OF_LISTS = SEPARATORS | {"to"}
@@ -52,8 +54,10 @@ _NO_AMOUNT = frozenset({"new", "unchanged"})
 """Changes that are not small or large."""
 _OTHERWISE_IN_NAMES = frozenset({"thoracic", "cervical", "neck", "minor"})
 """Words that state nothing in a name: "thoracic aorta", "cervical rib", "humeral neck", "minor fissure"."""
+_NAMING_SIZES = frozenset({"large", "big", "small"})
 _LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
-_BONES = frozenset({"rib", "clavicle", "humerus", "shoulder", "cervical spine", "thoracic spine", "lumbar spine"})
+_SPINE = frozenset({"spine", "cervical spine", "thoracic spine", "lumbar spine"})
+_BONES = _SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
 """Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
 _SKELETAL = frozenset(
     "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
@@ -74,6 +78,11 @@ _OTHER_NOUNS = frozenset("aeration ventilation expansion inflation visualization
 """What may be improved or small, and is no finding."""
 _MOST_MODIFIERS = 6  # before such a noun
 _PLURAL = frozenset("are were remain have appear continue persist".split())
+_OF_HEART_AND_AORTA = frozenset(
+    "cardiomegaly|left ventricular enlargement|pericardial effusion|tortuous aorta|ectatic aorta|aortic aneurysm"
+    "|aortic calcification|aortic atherosclerosis|enlarged cardiomediastinum".split("|")
+)
+"""Findings that are where their structure is: "stable cardiomegaly and mediastinal contours"."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -110,7 +119,13 @@ def modifiers_by_finding(
                 own[at].append((index, values))
     if not sentence.is_query:
         _share_changes(sentence, own, polarity)
-    described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
+    described = [
+        [
+            {value for value in part if one.entry.name not in _OF_HEART_AND_AORTA or dimensions()[value] != "place"}
+            for part in _parts(own[one.at], one.at, sentence.spans)
+        ]
+        for one in found
+    ]
     _share(sentence, found, described, polarity)
     return [
         tuple(frozenset(part - _SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
@@ -129,9 +144,11 @@ def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
         return ()
     if isinstance(span.entry, Modifier):
         return span.entry.values
-    if span.entry.name in _NAMED_BY_OTHER_WORDS or (sentence.is_query and span.entry.name in _PLACED_BY_NAME):
+    if span.entry.name in _NAMED_BY_OTHER_WORDS:
         return ()
-    stated = _stated_in_name(tuple(sentence.words(span)), is_of_spine=_is_of_spine(span.entry.name))
+    is_sized = not isinstance(span.entry, FindingEntry) or span.entry.is_sized
+    words = tuple(sentence.words(span))
+    stated = _stated_in_name(words, is_of_spine=_is_of_spine(span.entry.name), is_sized=is_sized)
     if sentence.is_query and isinstance(span.entry, FindingEntry):
         stated = tuple(values for values in stated if dimensions()[values[-1]] in ("side", "place"))
     return tuple(chain.from_iterable(stated))
@@ -153,20 +170,31 @@ def modifier_values(text: str) -> frozenset[str]:
 
 
 @lru_cache(maxsize=8192)
-def _stated_in_name(tokens: tuple[str, ...], *, is_of_spine: bool) -> tuple[tuple[str, ...], ...]:
-    """Return the values of the modifiers in a name."""
-    found = ((tokens[at], modifier_at(tokens, at)) for at in range(len(tokens)))
+def _stated_in_name(tokens: tuple[str, ...], *, is_of_spine: bool, is_sized: bool) -> tuple[tuple[str, ...], ...]:
+    """Return the values of the modifiers in a name; "large" in "large heart" is no degree."""
     stated = (
-        one[1].values for word, one in found if one and (is_of_spine or one[0] > 1 or word not in _OTHERWISE_IN_NAMES)
+        values
+        for first, length, values in _stated_at(tokens)
+        if (is_of_spine or length > 1 or first.removesuffix("s") not in _OTHERWISE_IN_NAMES)
+        and (is_sized or first not in _NAMING_SIZES)
     )
     return tuple(values for values in stated if dimensions()[values[0]] != "change")
 
 
 @lru_cache(maxsize=8192)
 def _stated(tokens: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return the values of the modifier at each token that begins one."""
-    found = (modifier_at(tokens, at) for at in range(len(tokens)))
-    return tuple(one[1].values for one in found if one)
+    """Return the values of each modifier among tokens."""
+    return tuple(values for _, _, values in _stated_at(tokens))
+
+
+def _stated_at(tokens: tuple[str, ...]) -> Iterator[tuple[str, int, tuple[str, ...]]]:
+    """Yield the first token of each modifier, its number of tokens, and its values."""
+    at = 0
+    while at < len(tokens):
+        length, modifier = modifier_at(tokens, at) or (1, None)
+        if modifier:
+            yield tokens[at], length, modifier.values
+        at += length
 
 
 def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[Span]) -> list[set[str]]:
@@ -243,7 +271,12 @@ def _is_level(words: Sequence[str]) -> bool:
 
 
 def _is_predicate_alone(sentence: Sentence, span: Span) -> bool:
-    """Whether a change is but the predicate of a structure ("lung volumes are decreased"); "has increased" is one."""
+    """Whether a change or size is but the predicate of a structure ("lung volumes are decreased", "heart is large").
+
+    "Has increased" is a change.
+    """
+    if span.dimension == "size":
+        return span.first in _NAMING_SIZES
     return span.dimension == "change" and sentence.tokens[span.start - 1] not in ("has", "have")
 
 
@@ -342,7 +375,7 @@ def _share(
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
     for source, target in _neighbors(len(found)) if any(located) else ():
-        if not located[source] or located[target] or not found[target].entry.shares_side:
+        if not located[source] or located[target] or not _takes_place_of(found[target].entry, found[source].entry):
             continue
         first, second = sorted((source, target))
         gap = sentence.spans[found[first].at + 1 : found[second].at]
@@ -355,7 +388,7 @@ def _share(
             continue
         if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
             continue
-        shared = located[source] - {"mediastinum"}
+        shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & _SPINE
         if not _is_skeletal(found[target].entry.name):
             shared -= _BONES
         own[target][0] |= shared
@@ -396,6 +429,17 @@ def _is_of_other_noun(spans: Sequence[Span], index: int) -> bool:
         (span for span in spans[index : index + _MOST_MODIFIERS] if not isinstance(span.entry, Modifier)), None
     )
     return isinstance(spans[index].entry, Modifier) and after is not None and after.first in _OTHER_NOUNS
+
+
+def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
+    """Whether a finding that has no side or place is where the other finding of its list is.
+
+    A line and an effusion need not be on one side, a chest tube and a pneumothorax are; what is in the spine may be in
+    the same part of it.
+    """
+    if not entry.shares_side:
+        return _is_skeletal(entry.name) and _is_skeletal(other.name)
+    return (other.kind == "device") is (entry.kind == "device") or other.name == "chest tube"
 
 
 def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:

@@ -145,9 +145,15 @@ def is_normal(report: str, *, with_devices: bool = True) -> bool:
 @lru_cache(maxsize=512)
 def _states_normality(report: str) -> bool:
     """Return whether a report says that something is normal, and no word says otherwise."""
-    texts = [normalize(one.text) for one in report_statements(report) if one.kind is SectionKind.BODY]
+    body = [one for one in report_statements(report) if one.kind is SectionKind.BODY]
+    texts = [normalize(one.text) for one in body]
     stated = "no finding" in _readings(report) or any(_NORMAL.search(text) for text in texts)
-    return stated and not any(_cancels(text) for text in texts)
+    return stated and not any(_cancels(text) for one, text in zip(body, texts, strict=True) if not _denies_all(one))
+
+
+def _denies_all(statement: Statement) -> bool:
+    """Whether a statement says of nothing that it is there: "no abnormal opacity"."""
+    return bool(statement.mentions) and all(one.status is Status.ABSENT for one in statement.mentions)
 
 
 _NORMAL = re.compile(

@@ -17,6 +17,7 @@ from mcp_cxr.language import is_normal
         "Unremarkable examination.",
         "INDICATION: Pneumonia.\nFINDINGS: Normal heart size. Clear lungs.",
         "History of COPD. Normal chest.",
+        "Normal heart size. No abnormal calcified foci, no acute bony changes.",
     ],
 )
 def test_stated_normality_without_a_finding_is_normal(report: str) -> None:

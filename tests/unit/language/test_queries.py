@@ -146,6 +146,15 @@ def test_a_number_alone_is_no_word_of_a_query() -> None:
     assert parse_query_text("effusion in 3 patients").words == ()
 
 
+@pytest.mark.parametrize(
+    ("report", "stated"),
+    [("Spurring of T9.", True), ("Spurring of the spine.", True), ("Spurring of the left knee.", False)],
+)
+def test_a_finding_of_the_spine_may_be_at_any_of_its_levels(report: str, *, stated: bool) -> None:
+    (one,) = parse_query_text("spinal osteophytes").findings
+    assert states(report, one, "present") is stated
+
+
 def test_a_denied_change_rules_out_no_finding() -> None:
     assert parse_query_text("no new pneumonia").ruled_out == ()
 
@@ -163,6 +172,11 @@ def test_a_denied_change_rules_out_no_finding() -> None:
         ("upper lobe diversion", "vascular congestion"),
         ("big heart", "cardiomegaly"),
         ("clips in the right upper quadrant", "cholecystectomy clips"),
+        ("bony spurs of the vertebrae", "osteophyte, spine"),
+        ("compression deformity of the spine", "compression deformity"),
+        ("right convex scoliosis", "dextroscoliosis"),
+        ("hilar calcifications", "calcification, hilum"),
+        ("abdominal aortic aneurysm", "aortic aneurysm"),
     ],
 )
 def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) -> None:
@@ -213,7 +227,7 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ),
         ("effusion, not on the left", ["pleural effusion"], ["pleural effusion, left"]),
         ("pneumonia that isn't in the lower lobes", ["pneumonia"], ["pneumonia, lower lobe"]),
-        ("effusion without motion artifact", ["pleural effusion"], []),
+        ("effusion without motion artifact", ["pleural effusion"], ["limited image quality"]),
         ("lungs clear except right base atelectasis", ["atelectasis, right, base"], []),
         ("nothing but atelectasis", ["atelectasis"], []),
         ("no change other than new effusion", ["pleural effusion, new"], []),

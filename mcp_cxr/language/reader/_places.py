@@ -1,0 +1,86 @@
+"""Says which finding a finding is where it stands, and what a radiologist takes for granted of its place.
+
+A fracture of a rib is a rib fracture. In a chest radiograph the spine is the thoracic spine unless another is named.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import FindingEntry, ancestors, dimensions, finding_entries, findings, stem
+from mcp_cxr.language.reader._scopes import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_AT_PLACES = (
+    ("scoliosis", frozenset({"left"}), "levoscoliosis"),
+    ("scoliosis", frozenset({"right"}), "dextroscoliosis"),
+    ("surgical clips", frozenset({"right", "abdomen"}), "cholecystectomy clips"),
+)
+"""Findings, with the sides and places at which they are another one: a scoliosis is named by its convexity."""
+_IMPLIED = {finding: places for _, places, finding in _AT_PLACES}
+"""What reports state with these findings and queries need not ask for."""
+_LEVELS = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
+_OF_SPINE = frozenset(
+    "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
+    "|hypertrophic changes of the spine|diffuse idiopathic skeletal hyperostosis".split("|")
+)
+"""Findings, with their narrower ones, that a chest radiograph shows in the thoracic spine."""
+_ALSO_OF_SPINE = frozenset({"scoliosis", "lordosis", "spinal hardware", "vertebroplasty", "neurostimulator"})
+"""Other findings of the spine, of any part of it."""
+
+
+def at_places(
+    entry: FindingEntry, values: frozenset[str], status: Status, *, is_query: bool
+) -> Iterator[tuple[FindingEntry, frozenset[str]]]:
+    """Yield what a finding with its modifiers is: a fracture of clavicle and scapula is one of each."""
+    values = _in_spine(entry, values, is_query=is_query, is_affirmed=status is not Status.ABSENT)
+    narrower = {value: found for value in sorted(values) if (found := _narrower(entry, value))}
+    for place, one in narrower.items():
+        yield one, values - (narrower.keys() - {place})
+    if narrower:
+        return
+    sides = values & {"left", "right"}
+    for name, places, narrower_name in _AT_PLACES:
+        if entry.name == name and places <= values and sides <= places:
+            entry = finding_entries()[narrower_name]
+    implied = _IMPLIED.get(entry.name, frozenset())
+    yield entry, values - implied if is_query else values | implied
+
+
+def _in_spine(entry: FindingEntry, values: frozenset[str], *, is_query: bool, is_affirmed: bool) -> frozenset[str]:
+    """Return modifiers with the part of the spine instead of `spine`: the thoracic one if none is stated."""
+    is_stated = "spine" in values
+    values -= {"spine"}
+    if values & _LEVELS:
+        return values
+    of_spine = _is_any_of(entry.name, _OF_SPINE)
+    if is_query:
+        return values | {"spine"} if is_stated and not (of_spine or _is_any_of(entry.name, _ALSO_OF_SPINE)) else values
+    is_default = of_spine and not any(dimensions().get(value) == "place" for value in values)
+    return values | {"thoracic spine"} if is_affirmed and (is_stated or is_default) else values
+
+
+@cache
+def _is_any_of(finding: str, names: frozenset[str]) -> bool:
+    return not names.isdisjoint((finding, *ancestors(finding)))
+
+
+@cache
+def _narrower(entry: FindingEntry, place: str) -> FindingEntry | None:
+    """Return the narrower finding that a finding is at a place, also of one that is at another place already."""
+    if dimensions().get(place) != "place":
+        return None
+    own = _named_at(entry.name, place)
+    if own or not any(_named_at(broader, other) == entry for broader in entry.broader for other in dimensions()):
+        return own
+    return next((found for broader in entry.broader if (found := _named_at(broader, place))), None)
+
+
+@cache
+def _named_at(finding: str, place: str) -> FindingEntry | None:
+    words = [stem(word) for word in f"{place} {finding}".split()]
+    found = findings().longest_at(words, 0)
+    return found[1] if found and found[0] == len(words) and finding in found[1].broader else None

@@ -35,8 +35,9 @@ SearchableWords = Literal["archive", "findings"]
 FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
-_ID_OF = re.compile(r"^(?:stud(?:y|ies)|patients?|subjects?|images?)\s+", re.IGNORECASE)
-_NOT_BOTH = re.compile(r"\bbut not both\b", re.IGNORECASE)
+_ID_OF = re.compile(
+    r"^(?:stud(?:y|ies)|patients?|subjects?|images?)(?:[\s_]*(?:id|no|number)\b)?[\s.:=#]*", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +259,11 @@ def _warnings(
         found.append("Reports are read in English; words of other languages match only as they are written.")
     if text_filters.date_words:
         found.append(f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study.")
-    if _NOT_BOTH.search(text):
-        found.append("'not both' was not applied: studies with both are found, too.")
+    for condition in (*meaning.not_applied, *text_filters.not_applied):
+        is_both = condition.lower() == "not both"
+        found.append(
+            f"'{condition}' was not applied{': studies with both are found, too' if is_both else ' to any study'}."
+        )
     if text_filters.unread_dates:
         found.append(
             f"{', '.join(text_filters.unread_dates)} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or"
@@ -350,6 +354,8 @@ def _word_uses(
             *unknown,
             *filter(None, [text_filters.patient_words, text_filters.date_words]),
             *text_filters.unread_dates,
+            *meaning.not_applied,
+            *text_filters.not_applied,
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from mcp_cxr.language.query._dates_in_text import date_like_words, taken_dates
+from mcp_cxr.language.query._dates_in_text import taken_dates
 from mcp_cxr.language.query._patients_in_text import taken_patients
 
 _IMAGE_WORDS = (
@@ -26,55 +26,95 @@ _NAMES: Final = {
     "pa": "PA",
     "ap": "AP",
     "lateral": "LATERAL",
+    "laterals": "LATERAL",
     "frontal": "FRONTAL",
+    "frontals": "FRONTAL",
 }
+_FRONTAL = ("PA", "AP")
 VIEW_WORDS = frozenset(_NAMES)
 _VIEW = rf"(?:{'|'.join(_NAMES)})"
 _VIEWS = re.compile(
-    rf"\b(?P<first>{_VIEW})(?:\s*(?:and|or|&|/|,)\s*(?P<second>{_VIEW}))?\b"
+    rf"\b(?P<named>(?:view|projection|position)s?\s*[:=]\s*)?"
+    rf"(?P<first>{_VIEW})(?:\s*(?:and|or|nor|&|/|,)\s*(?P<second>{_VIEW}))?\b"
     rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
     re.IGNORECASE,
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
-_DENIED_BEFORE = re.compile(r"\b(?:not|no|without|excluding|except(?: for)?)\s+(?:the\s+|any\s+)?$", re.IGNORECASE)
+_DENIED_BEFORE = re.compile(
+    r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
+    r"|except(?: for)?|other than|apart from|rather than|instead of|drop|remove|minus|never"
+    r"|(?:do not|don['\u2019]t) (?:want|need|include|show|give)(?: me)?)(?:\s+|-)"
+    r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|views?|is|are|was|were)\s+)*|(?<!\S)-)$",
+    re.IGNORECASE,
+)
+_DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
+_ALL_VIEWS = ("PA", "AP", "LATERAL", "OTHER")
+_TECHNIQUE = (
+    r"(?:portables?|bedside|mobile|supine|upright|erect|semi-?\s?(?:erect|upright|supine)|decubitus|sitting|recumbent"
+    r"|lordotic|(?:ex|in)spirat(?:ory|ion))"
+)
+_DENIED_TECHNIQUE = re.compile(
+    r"(?:\b(?:and|but)\s+)?\b(?P<phrase>(?:not|no|non|without|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?"
+    r"|except(?: for)?|other than|rather than|instead of)(?:\s+|-)"
+    r"(?:(?:the|any|an?|those|in|on|from|as|with|taken|images|films|studies|is|are|was|were)\s+)*"
+    rf"{_TECHNIQUE}(?:\s*(?:,|/|,?\s(?:and|or|nor))\s*{_TECHNIQUE})*)\b(?:\s+{_IMAGE_WORDS}\b|\s+ones\b)*",
+    re.IGNORECASE,
+)
+"""A technique that is denied: no filter knows it, and few reports state it: "not portable"."""
 
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"
+_FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|jpe?g|png)\b", re.IGNORECASE)
+"""What stands around ids in a path of MIMIC-CXR."""
+_ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
 _ID = re.compile(
-    rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])", re.IGNORECASE
+    rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])"
+    rf"|(?<=\S.)\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b",
+    re.IGNORECASE,
 )
 
 _NUMBER_WORDS = {
-    "one": 1,
-    "two": 2,
-    "three": 3,
-    "four": 4,
-    "five": 5,
-    "six": 6,
-    "seven": 7,
-    "eight": 8,
-    "nine": 9,
-    "ten": 10,
-    "twelve": 12,
-    "fifteen": 15,
+    name: number
+    for number, name in enumerate(
+        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split(), start=1
+    )
+} | {
     "twenty": 20,
+    "twenty-five": 25,
+    "thirty": 30,
+    "forty": 40,
     "fifty": 50,
+    "a hundred": 100,
+    "a single": 1,
+    "a couple": 2,
+    "a couple of": 2,
+    "half a dozen": 6,
+    "a dozen": 12,
+    "two dozen": 24,
 }
 _UNITS = (
     r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|ribs?|th|rd|nd|st)\b"
     r"|%|-|\.\d|/)"
 )
-_NUMBER = rf"(?:\d{{1,3}}|{'|'.join(_NUMBER_WORDS)})"
+_NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
+_RESULTS = (
+    r"(?:results?|hits?|examples?|cases?|stud(?:y|ies)|films?|images?|patients?|cxrs?|x-?rays?|radiographs?|reports?|exams?"
+    r"|pictures?|scans?|normals?)"
+)
 _LIMIT = re.compile(
-    r"\b(?:give|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect"
+    r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
     r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
-    r"\s+(?:me\s+|us\s+|up\s+|with\s+|to\s+(?:see|get|have)\s+)*(?:to\s+|at\s+most\s+)?"
-    rf"(?:the\s+)?(?:top\s+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
-    rf"|\b(?:top|first|best|limit(?:ed)?(?:\s+to)?|max(?:imum)?(?:\s+of)?)\s+(?P<top>{_NUMBER})\b(?!\s*{_UNITS})"
-    r"(?:\s+(?:results|hits))?"
+    r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
+    rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of)\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
+    rf"\b(?!\s*{_UNITS})(?:\s+(?:results|hits))?"
     rf"|\b(?:ideally|preferably|about|around|say)\s+(?P<about>{_NUMBER})\s+of\s+(?:them|these|those)\b"
-    rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results|hits|examples)\b",
+    rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
+    rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
+    r"|at most|up to|no more than)\s+)"
+    rf"(?P<counted>{_NUMBER})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
+    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single)\b|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
     re.IGNORECASE,
 )
 
@@ -102,6 +142,10 @@ class TextFilters:
     """ISO date, inclusive."""
     date_to: str | None = None
     """ISO date, inclusive."""
+    unread_dates: tuple[str, ...] = ()
+    """Dates that are no filter: "not in 2018", "03/04/2018", "last year"."""
+    not_applied: tuple[str, ...] = ()
+    """Other conditions that no filter knows: "not portable", "middle-aged"."""
 
     @property
     def patient_words(self) -> str:
@@ -125,25 +169,21 @@ class TextFilters:
             return f"since {self.date_from}"
         return f"until {self.date_to}" if self.date_to else ""
 
-    @property
-    def unread_dates(self) -> tuple[str, ...]:
-        """Years and dates among the remaining words, in a form that is no filter: "not in 2018", "03/04/2018"."""
-        return date_like_words(self.text)
-
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    text, ids = _taken(_ID, query)
+    text, ids = _taken(_ID, _FOLDER.sub(" ", query))
     found = {name: value for match in ids for name, value in match.groupdict().items() if value}
+    text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views = _views(text)
     text, limits = _taken(_LIMIT, text)
-    text, date_from, date_to = taken_dates(text)
-    text, sex, (age_from, age_to) = taken_patients(text)
+    text, date_from, date_to, unread_dates = taken_dates(text)
+    text, sex, (age_from, age_to), groups = taken_patients(text)
     return TextFilters(
         " ".join(text.split()),
         views,
-        _lower(found.get("subject")),
-        _lower(found.get("study")),
+        _lower(found.get("subject") or found.get("subject_number")),
+        _lower(found.get("study") or found.get("study_number")),
         _lower(found.get("image")),
         _limit(limits),
         sex,
@@ -151,6 +191,8 @@ def read_text_filters(query: str) -> TextFilters:
         age_to,
         date_from,
         date_to,
+        unread_dates,
+        (*(one["phrase"] for one in techniques), *groups),
     )
 
 
@@ -164,32 +206,47 @@ def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]
 
 
 def _views(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text without the words that name a view of the image, and the views."""
+    """Return the text without the words that name a view of the image, and the views that it asks for.
+
+    If it only denies some, the others: "not AP".
+    """
     views: dict[str, None] = {}
+    denied = set[str]()
     kept: list[str] = []
     end = 0
     for match in _VIEWS.finditer(text):
-        if not _is_view(match, text):
+        denial = _DENIED_BEFORE.search(text[end : match.start()])
+        if not _is_view(match, text, is_denied=denial is not None):
             continue
-        views |= {_NAMES[name.lower()]: None for name in (match["first"], match["second"]) if name}
-        kept.append(text[end : match.start()])
-        end = match.end()
-    return " ".join([*kept, text[end:]]), tuple(views)
+        before = text[end : match.start()]
+        behind = _DENIED_BEHIND.match(text, match.end())
+        names = [_NAMES[name.lower()] for name in (match["first"], match["second"]) if name]
+        if denial or behind:
+            denied |= {view for name in names for view in (_FRONTAL if name == "FRONTAL" else (name,))}
+        else:
+            views |= dict.fromkeys(names)
+        kept.append(before[: denial.start()] if denial else before)
+        end = behind.end() if behind else match.end()
+    rest = " ".join([*kept, text[end:]])
+    if not denied:
+        return rest, tuple(views)
+    asked = [view for name in views for view in (_FRONTAL if name == "FRONTAL" else (name,))] or _ALL_VIEWS
+    return rest, tuple(view for view in asked if view not in denied)
 
 
-def _is_view(match: re.Match[str], text: str) -> bool:
+def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:
     """Whether a match means how the image was taken; "lateral" alone may be a place."""
-    if _DENIED_BEFORE.search(text[: match.start()]):
-        return False
-    named = bool(match["noun"] or match["second"] or _CHEST_BEFORE.search(text[: match.start()]))
-    short = match["first"].lower() in ("pa", "ap", "posteroanterior", "anteroposterior")
-    return named or short or not text[match.end() :].strip() or not text[: match.start()].strip()
+    before, after = text[: match.start()].strip(), text[match.end() :].strip()
+    named = bool(match["noun"] or match["second"] or match["named"] or _CHEST_BEFORE.search(text[: match.start()]))
+    plain = match["first"].lower()
+    short = plain in ("pa", "ap", "posteroanterior", "anteroposterior", "laterals", "frontals")
+    return named or short or not after or not before or (is_denied and after[0] in ",;.)")
 
 
 def _limit(matches: list[re.Match[str]]) -> int | None:
     for match in matches:
-        word = (match["number"] or match["top"] or match["results"] or match["about"]).lower()
-        number = _NUMBER_WORDS.get(word) or int(word)
+        word = next(value for value in match.groupdict().values() if value).lower()
+        number = 1 if word == "single" else _NUMBER_WORDS.get(word) or int(word)
         if number >= 1:
             return min(number, 100)
     return None

@@ -188,6 +188,8 @@ class QueryMeaning:
     """Findings, as written, of which only a change is denied ("no new edema"): neither wanted nor ruled out."""
     corrections: tuple[Correction, ...] = ()
     """Misspelt words, with what they were taken for."""
+    not_applied: tuple[str, ...] = ()
+    """Conditions that neither findings nor filters can hold, as written: "not (effusion and edema)"."""
     text: str = ""
     """The query after corrections."""
     findings_only: bool = False

@@ -24,6 +24,7 @@ from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, joine
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
+from mcp_cxr.language.query._nested import parsed_nested
 from mcp_cxr.language.query._request_wording import worded_as_reports
 from mcp_cxr.language.query._spelling import Correction, corrected
 from mcp_cxr.language.reader import (
@@ -47,7 +48,8 @@ REQUEST_WORDS = frozenset(
 )
 """Words of a request that describe no image: "please show me all patients with"."""
 _NORMAL = re.compile(
-    r"^(?P<what>(?:completely |entirely )?(?:normal|unremarkable|negative|clear)(?:\s+(?:chest|frontal|pa|ap|lateral))*"
+    r"^(?P<what>(?:completely |entirely )?(?:normals?|unremarkable|negative|clear)"
+    r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with))*$"
@@ -65,7 +67,7 @@ _NOT_THERE = re.compile(
     re.IGNORECASE,
 )
 """A side or place that is denied of the finding before it: "effusion, but not on the left"."""
-_MINUS = re.compile(r"(?:^|(?<=\s))[-\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
+_MINUS = re.compile(r"(?:^|(?<=[\s(]))[-!\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
 """A word that is ruled out as in search engines: "effusion -pneumothorax"."""
 _BOTH_FINDINGS = re.compile(
     r"\bboth[\s:]+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+|costophrenic|clavicles)\b)"
@@ -78,6 +80,8 @@ _OPTIONAL = re.compile(
     re.IGNORECASE,
 )
 """What need not be there: "effusion with or without pneumothorax"."""
+_OR_NOT = re.compile(r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not)\s+(?!only\b)[^,;.]*)", re.IGNORECASE)
+"""A denial among alternatives, which no filter can hold: "effusion or no edema"."""
 _PLACE_BEHIND = re.compile(
     r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s).*(?P<place>\s(?:in|on|at)\s+(?:the\s+)?(?:[\w-]+\s*){1,5})[?.!]*$",
     re.IGNORECASE,
@@ -103,9 +107,29 @@ _KIND_BEHIND = re.compile(
 """A kind of the finding before it: "nodules that are calcified"."""
 
 
+_NOT_APPLIED = re.compile(
+    r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))"
+    r"|\b(?P<exclusive>xor)\b"
+    r"|(?P<measure>"
+    r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
+    r"|[<>\u2264\u2265]=?\s*)?"
+    r"\d+(?:\.\d+)?(?:\s*(?:-|to|x|by|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
+    r"|(?P<denial>\b(?:no|not|without|never)\b[^.;]*?),?\s+(?P<unless>unless\b[^,.;]*)",
+    re.IGNORECASE,
+)
+"""What neither findings nor filters can hold: "but not both", "no effusion unless loculated", "larger than 3 cm"."""
+
+
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
+    names = ("both", "unless", "exclusive", "measure")
+    not_applied = [next(filter(None, map(match.__getitem__, names))) for match in _NOT_APPLIED.finditer(query)]
+    parsed = _read(_NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or "", query))
+    return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
+
+
+def _read(query: str) -> QueryMeaning:
     text, corrections = worded_as_reports(query), tuple[Correction, ...]()
     if not has_foreign_words(query):
         text, corrections = corrected(text, REQUEST_WORDS)
@@ -127,6 +151,8 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
 
 
 def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
+    if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
+        return nested
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
@@ -161,6 +187,13 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
         parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}", most_parts)
         if parsed.wanted:
             return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
+    if (
+        (or_not := _OR_NOT.search(text))
+        and (parsed := _parsed(text[: or_not.start()], most_parts)).wanted
+        and not parsed.ruled_out
+    ):
+        rest = _parsed(f"{text[: or_not.start()]} {text[or_not.end() :]}", most_parts)
+        return replace(rest, not_applied=(*rest.not_applied, or_not["alternative"]))
     not_there = list(_NOT_THERE.finditer(text))
     if 0 < len(not_there) <= _MOST_KINDS and (values := _place_alone((denied := not_there[0])["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}", most_parts)

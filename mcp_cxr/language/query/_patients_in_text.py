@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
-_YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.)[\s-]*(?:olds?)?"
+_YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.|y\b)[\s-]*(?:olds?)?"
 _YEARS = rf"(?:\s*{_YEARS_OLD})?"
 _YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
 _NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
@@ -17,14 +17,15 @@ _AFTER_SEX = (
     "(?:" + "|".join(rf"(?<=\b{word})" for word in "female females woman women male males man men".split()) + ")"
 )
 _AGE = re.compile(
-    rf"(?:\b(?:aged?|patients?|wom[ae]n|m[ae]n|females?|males?)\s*(?P<sign>[<>])=?\s*(?P<signed>\d{{1,3}}){_YEARS}"
+    rf"(?:(?P<of>\b(?:age[ds]?|patients?|pts?|wom[ae]n|m[ae]n|females?|males?)[\s:]*)?(?P<sign>[<>\u2264\u2265]=?)\s*(?P<signed>\d{{1,3}})"
+    rf"(?(of){_YEARS}|{_YEARS_GIVEN})"
     rf"|\b(?:aged?\s+)?(?:over|above|older than)[\s-]+(?:the age of\s+|age\s+)?(?P<from>\d{{1,3}})(?:s\b)?{_YEARS}"
     rf"|\b(?:aged?\s+)?(?:under|below|younger than)[\s-]+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}})(?:s\b)?{_YEARS}"
     rf"|\b(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|\bup to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
     rf"|\baged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|\baged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
     rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+{_YEARS}|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
     rf"|\b(?:aged?\s+)?(?P<or_less>\d{{1,3}}){_YEARS}\s+(?:or|and)\s+(?:younger|under|below)"
-    rf"|\b(?:aged?\s+)?(?:aged?|between)\s+(?P<low>\d{{1,3}})\s*(?:to|-|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
+    rf"|\b(?:aged?\s+)?(?:age[ds]?|between(?:\s+(?:the\s+)?ages?)?)(?:\s+of)?\s+(?P<low>\d{{1,3}})\s*(?:to|-|\u2013|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
     rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"
     r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
     rf"|{_AFTER_SEX},?\s+(?P<youngest>\d\d)\s*(?:-|to|\u2013)\s*(?P<eldest>\d\d)\b"
@@ -38,45 +39,72 @@ _TENS: Final = {
         ["twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"], start=2
     )
 }
-_TENS_IN_WORDS = re.compile(
-    r"(?P<before>\b(?:over|under|above|below|aged?|(?:older|younger) than)\s+(?:the age of\s+)?)"
-    rf"(?P<tens>{'|'.join(_TENS)})\b",
+_UNITS: Final = {
+    name: number for number, name in enumerate("one two three four five six seven eight nine".split(), start=1)
+}
+_IN_WORDS = rf"(?P<tens>{'|'.join(_TENS)})(?:[\s-](?P<units>{'|'.join(_UNITS)}))?\b"
+_AGE_IN_WORDS = re.compile(
+    r"(?P<before>\b(?:over|under|above|below|age[ds]?|between|and|to|(?:older|younger) than)\s+(?:the\s+)?"
+    r"(?:ages?\s+of\s+)?)"
+    rf"{_IN_WORDS}|\b{re.sub('tens>|units>', lambda one: 'old_' + one[0], _IN_WORDS)}(?=[\s-]*{_YEARS_OLD})",
     re.IGNORECASE,
 )
 _DECADES = re.compile(
-    rf"(?<=(?:his|her|the)\s)(?P<tens>{'|'.join(name.removesuffix('y') for name in _TENS)})ies\b", re.IGNORECASE
+    rf"(?P<whose>\b(?:his|her|their|the)\s+(?:(?:early|mid|late)[\s-]+)?)"
+    rf"(?P<tens>{'|'.join(name.removesuffix('y') for name in _TENS)})ies\b",
+    re.IGNORECASE,
 )
-_LETTER = re.compile(rf"\b(?P<years>\d\d)(?:\s*-?\s*(?:{_YEARS_OLD})\s*(?P<sex>[mMfF])|(?P<short>[MF]))\b")
-"""An age with the sex as a letter: "65F", "72 yo m"."""
+_LETTER = re.compile(
+    rf"\b(?P<years>\d\d)(?:\s*[-/]?\s*{_YEARS_OLD}[\s/]*(?P<sex>[mMfF])|\s*/?\s*(?P<short>[MF]))\b"
+    r"|(?<!\w)(?P<first>[MF])[\s,/]*(?P<then>\d\d)(?=\s*(?:$|[,;]|y|with\b|w/))"
+)
+"""An age with the sex as a letter: "65F", "72 yo m", "M 45"."""
+_FIELD = re.compile(
+    r"\b(?:(?P<age>age)\s*[:=]|(?:sex|gender)\s*[:=]\s*(?P<sex>[fm])(?:emale|ale)?\b)\s*", re.IGNORECASE
+)
+"""A field as in "sex:F age:50-70"."""
 _PATIENTS = (
     r"(?=\s+(?:patients?|cases?|stud\w+|exams?|films?|images?|chests?|x-?rays?|wom[ae]n|m[ae]n|females?|males?))"
 )
 _PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|lad(?:y|ies)|gentlem[ae]n))"
 _AGE_GROUPS: Final = {
-    r"infants|babies|\d+[\s-]*(?:month|week|day)s?[\s-]*olds?": (None, 1),
+    r"infants?|babies|\d+[\s-]*(?:month|week|day)s?[\s-]*olds?": (None, 1),
+    r"neonat(?:es?|al)|newborns?": (None, 0),
+    r"toddlers?": (1, 3),
     "teenagers?|teens|adolescents?": (13, 19),
-    rf"children|kids|(?<=\ba )child|(?:pa?ediatric|child){_PATIENTS}": (None, 17),
+    rf"children|kids|(?<=\ba )child|pa?ediatrics?|pa?eds|child{_PATIENTS}": (None, 17),
     rf"adults|adult{_PATIENTS}": (18, None),
-    rf"elderly|geriatric|seniors|old(?:er)?{_PEOPLE}": (65, None),
+    rf"elderly|geriatric|seniors|senior citizens|pensioners|old(?:er)?{_PEOPLE}": (65, None),
+    r"septuagenarians?": (70, 79),
+    r"octogenarians?": (80, 89),
+    r"nonagenarians?": (90, 99),
+    r"centenarians?": (100, None),
 }
 """The ages that words stand for; "adult respiratory distress syndrome" names none."""
+_NO_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
+"""Words for ages that nobody gives in years."""
 _FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
-_TO = ("to", "at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
+_TO = ("at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
 
 
-def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None]]:
-    """Return the text without what it says of sex and age; F or M; and the lowest and highest age, inclusive."""
+def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None], tuple[str, ...]]:
+    """Return the text without what it says of sex and age; F or M; the lowest and highest age; words of neither."""
     low = high = None
-    text = _DECADES.sub(lambda match: f"{_TENS[match['tens'].lower() + 'y']}s", text)
-    text = _TENS_IN_WORDS.sub(lambda match: f"{match['before']}{_TENS[match['tens'].lower()]}", text)
+    text = _FIELD.sub(
+        lambda match: "aged " if match["age"] else {"f": "female ", "m": "male "}[match["sex"].lower()], text
+    )
+    text = _DECADES.sub(lambda match: f"{match['whose']}{_TENS[match['tens'].lower() + 'y']}s", text)
+    text = _AGE_IN_WORDS.sub(_in_digits, text)
     letters = [*_LETTER.finditer(text)]
     text = _LETTER.sub(" ", text)
-    sexes = [(match["sex"] or match["short"]).upper() for match in letters]
+    sexes = [(match["sex"] or match["short"] or match["first"]).upper() for match in letters]
     for match in letters:
-        low = high = int(match["years"])
+        low = high = int(match["years"] or match["then"])
     for match in _AGE.finditer(text):
         low, high = _ages(match.groupdict(), low, high)
-    text = _AGE.sub(" ", text)
+    text = _AGE.sub(_without_age, text)
+    vague = [match[0] for match in _NO_AGES.finditer(text)]
+    text = _NO_AGES.sub(" ", text)
     for words, (lowest, highest) in _AGE_GROUPS.items():
         text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
         if found and low is None and high is None:
@@ -84,14 +112,30 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     for name, words in _SEX.items():
         text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
         sexes += [name] * bool(found)
-    return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high)
+    return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high), tuple(vague)
+
+
+def _without_age(match: re.Match[str]) -> str:
+    """Return what a match says beside an age: the sex in "men > 50"."""
+    before = (match["of"] or "").strip(" :")
+    return f" {before if before and before[0] in 'fFmMwW' else ''} "
+
+
+def _in_digits(match: re.Match[str]) -> str:
+    tens, units = match["tens"] or match["old_tens"], match["units"] or match["old_units"]
+    return f"{match['before'] or ''}{_TENS[tens.lower()] + (_UNITS[units.lower()] if units else 0)}"
 
 
 def _ages(given: Mapping[str, str | None], low: int | None, high: int | None) -> tuple[int | None, int | None]:
     if given["decade"]:
         return int(given["decade"]), int(given["decade"]) + 9
     if given["signed"]:
-        return (int(given["signed"]), high) if given["sign"] == ">" else (low, int(given["signed"]))
+        years, sign = int(given["signed"]), given["sign"]
+        return {">": (years + 1, high), "<": (low, years - 1)}.get(
+            sign or "", (years, high) if sign in (">=", "\u2265") else (low, years)
+        )
+    if given["to"]:
+        return low, int(given["to"]) - 1
     return _first_age(given, _FROM, low), _first_age(given, _TO, high)
 
 

@@ -17,8 +17,11 @@ _IF_ANY = (
     rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{_STUDIES}))*"
 )
 _IS_NOT = (
-    rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\bbut\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
+    rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
+)
+_FIELDS = (
+    r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
@@ -44,6 +47,17 @@ _REWORDED: Final = (
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
     (rf"\b({_IS}) not there\b", r"\1 there"),
     (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
+    (r"[\"\u201c\u201d\u201e]", ""),
+    (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
+    (r"(?<=[a-z]{3})/(?=[a-z]{3})", " or "),
+    (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
+    (r"\bxor\b", "or"),
+    (
+        r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
+        "negative for",
+    ),
+    (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
+    (rf"[.;,]\s*({_SIDES}|bilateral|small|moderate|large)\s*(?=[.;]|$)", r" \1"),
     # abbreviations
     (r"\bc/w\b", "consistent with"),
     (r"\bw/(?!o\b)\s*", "with "),
@@ -54,7 +68,10 @@ _REWORDED: Final = (
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
     (r"\bct (?=removal|removed|placement|in situ|to suction)", "chest tube "),
+    (r"\bin (?:place|situ)\b(?! of\b)", ""),
     (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
+    (r"\bp/w\b", "with"),
+    (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
     # signs
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
     (r"#\s*(?=[a-z])", "fracture "),
@@ -65,6 +82,8 @@ _REWORDED: Final = (
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
     (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
+    (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
+    (r"\band (?=(?:left|right|bilateral|small|moderate|large|mild|severe)\b(?:\s+and\b|\s*\)|\s*$))", ""),
     # numbers of findings
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
     (
@@ -80,7 +99,6 @@ _REWORDED: Final = (
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
-    (r",?\s*\bbut not both\b", ""),
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (_LOBES, r"\1 \4 \2 "),
@@ -124,7 +142,7 @@ _LEFT_OUT_BY = (
     r"|in place of|as opposed to|(?:i|we) do(?: not|n['\u2019]t) (?:need|want)(?: to see)?"
     r"|(?:drop|remove|ignore|disregard|discard)"
     rf"(?=\s+(?:the|any|all|every|those|anything|everything|{_STUDIES})\b)"
-    r"|unless (?:(?:it is|there is|there are)(?: also)?|with|accompanied by)"
+    r"|unless(?: (?:(?:it is|they are|there is|there are)(?: also)?|with|accompanied by))?"
     r"|(?:any|every)thing but|all but|absent(?=\s+\w)"
 )
 _EXCEPTION = r"(?:all )?except(?:ing)?(?: for)?|with the exception of|other than|apart from|aside from|besides"
@@ -153,10 +171,17 @@ _ONLY_THING = re.compile(
 """A statement that nothing is there but what follows: "clear lungs except for a scar"."""
 
 
+_LISTED_EXCLUSION = re.compile(
+    r"\b(?:exclu(?:de|ding|sions?)(?: criteri\w+)?|without|not)\s*:(?P<list>[^.;]*)", re.IGNORECASE
+)
+"""What is left out as a list: "Exclusion criteria: edema, pneumothorax"."""
+
+
 def worded_as_reports(query: str) -> str:
     """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
     for pattern, words in _REWORDING:
         query = pattern.sub(words, query)
+    query = _LISTED_EXCLUSION.sub(lambda match: f" without {match['list'].replace(',', ' or ')}", query)
     query = _ONLY_THING.sub(_without_nothing, query)
 
     def replaced(match: re.Match[str]) -> str:

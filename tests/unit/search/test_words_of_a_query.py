@@ -186,10 +186,10 @@ async def test_dates_in_the_words_are_named_as_not_applied_without_study_dates()
 @pytest.mark.parametrize(
     ("query", "date"),
     [
-        ("pneumothorax not in 2018", "2018"),
+        ("pneumothorax not in 2018", "not in 2018"),
         ("pneumothorax on 03/04/2018", "03/04/2018"),
-        ("pneumothorax, other than in 2018", "2018"),
-        ("pneumothorax never in 2018", "2018"),
+        ("pneumothorax, other than in 2018", "other than in 2018"),
+        ("pneumothorax never in 2018", "never in 2018"),
     ],
 )
 async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, date: str) -> None:
@@ -197,6 +197,22 @@ async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, dat
     assert page.understood is not None
     assert page.understood.ignored == [date]
     assert any(f"{date} was not applied" in warning for warning in page.warnings)
+
+
+@pytest.mark.parametrize(
+    ("query", "condition"),
+    [
+        ("no effusion unless loculated", "unless loculated"),
+        ("pneumothorax, not portable", "not portable"),
+        ("pneumothorax in middle-aged men", "middle-aged"),
+        ("pneumothorax or not (effusion and edema)", "or not (effusion and edema)"),
+    ],
+)
+async def test_a_condition_that_nothing_can_hold_is_named_as_not_applied(query: str, condition: str) -> None:
+    page = await found(query)
+    assert page.understood is not None
+    assert condition in page.understood.ignored
+    assert f"'{condition}' was not applied to any study." in page.warnings
 
 
 async def test_not_both_is_named_as_not_applied() -> None:

@@ -1,0 +1,151 @@
+"""Reads a query whose parentheses nest "and" and "or": "effusion or (edema and cardiomegaly)"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from itertools import product
+from typing import TYPE_CHECKING, TypeVar
+
+from mcp_cxr.language.query._meaning import QueryMeaning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+T = TypeVar("T")
+
+_MOST_GROUPS = 32
+"""Groups of a meaning; "or" between two parts of n and m groups makes n x m."""
+_OPERATOR = r"(?:(?:and|but|or|with|plus)\b\s*(?:(?:not|without|no)\b)?|(?:not|without|no)\b)"
+_BEHIND = re.compile(rf"[\s,;]*(?P<operator>{_OPERATOR})\s*", re.IGNORECASE)
+_BEFORE = re.compile(rf"(?:^|[\s,;]+)(?P<operator>{_OPERATOR})\s*$", re.IGNORECASE)
+_NESTED = re.compile(rf"\b{_OPERATOR}\s*\(|\)[\s,;]*{_OPERATOR}", re.IGNORECASE)
+_JOINED_INSIDE = re.compile(r"\([^()]*(?:\b(?:and|or|with|plus|but|not|without|no)\b|[,/&+(])", re.IGNORECASE)
+_INNERMOST = re.compile(r"(?P<denial>(?:\b(?:and|but)\s+)?\bnot\s*)?\((?P<inside>[^()]*)\)", re.IGNORECASE)
+_AND_THEN_OR = re.compile(
+    r"^(?:.*\beither\s+)?(?P<first>[^,;.()]*\s(?:and|with|plus)\s[^,;.()]*),\s*or\s+(?P<second>[^,;.()]*)$",
+    re.IGNORECASE,
+)
+"""What a comma nests: "effusion with edema, or pneumothorax"."""
+
+
+def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeaning | None:
+    """Return the meaning of a query that nests "and" and "or"; None if it does not.
+
+    Args:
+        text: The query.
+        parse: Reads a text without parentheses.
+    """
+    text = text.translate(str.maketrans("[]{}", "()()"))
+    if match := _AND_THEN_OR.match(text):
+        parts = [parse(part) for part in match.groups()]
+        return _either(parts[0], parts[1], "") if all(one.findings and not one.ruled_out for one in parts) else None
+
+    def opened(match: re.Match[str]) -> str:
+        inside = parse(match["inside"])
+        if inside.findings or inside.ruled_out:
+            return match[0]
+        return f"{', without' if match['denial'] else ''} {match['inside']} "
+
+    opened_text = _INNERMOST.sub(opened, text)
+    if not _NESTED.search(opened_text) or not _JOINED_INSIDE.search(opened_text):
+        return parse(opened_text) if opened_text != text else None
+    tokens = _tokens(opened_text)
+    meaning = _alternatives(tokens, parse)
+    while tokens:  # behind a parenthesis that was never opened
+        tokens.pop(0)
+        meaning = _both(meaning, _alternatives(tokens, parse))
+    return meaning if len(meaning.wanted) <= _MOST_GROUPS else None
+
+
+def _tokens(text: str) -> list[str]:
+    """Return parentheses, the operators beside them with a colon before each, and what is between."""
+    found: list[str] = []
+    pieces = re.split(r"([()])", text)
+    for index, piece in enumerate(pieces):
+        rest, last = piece, ""
+        if index and (match := _BEHIND.match(rest)) and pieces[index - 1] == ")":
+            found.append(f":{' '.join(match['operator'].lower().split())}")
+            rest = rest[match.end() :]
+        if (match := _BEFORE.search(rest)) and pieces[index + 1 : index + 2] == ["("]:
+            rest, last = rest[: match.start()], f":{' '.join(match['operator'].lower().split())}"
+        found += [one for one in (rest.strip(" ,;"), last) if one]
+    return found
+
+
+def _alternatives(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:
+    """Return the meaning of the first tokens, up to a closing parenthesis; they are taken from the list."""
+    meaning = _joined(tokens, parse)
+    while tokens and tokens[0].startswith(":or"):
+        before = list(tokens)
+        other = _joined(tokens, parse)
+        meaning = _either(meaning, other, _written(before[: len(before) - len(tokens)]))
+    return meaning
+
+
+def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:
+    """Return the meaning of the first tokens, up to "or": "and" joins more closely."""
+    meaning, is_first = QueryMeaning(), True
+    while tokens and tokens[0] != ")" and (is_first or not tokens[0].startswith(":or")):
+        before = list(tokens)
+        operator = tokens.pop(0) if tokens[0].startswith(":") else ""
+        part = _part(tokens, parse)
+        if operator.endswith(("not", "without", "no")):
+            part = _denied(part, _written(before[: len(before) - len(tokens)]))
+        meaning = _both(meaning, part)
+        is_first = False
+    return meaning
+
+
+def _part(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:
+    if not tokens or tokens[0] == ")":
+        return QueryMeaning()
+    first = tokens.pop(0)
+    if first != "(":
+        return parse(first)
+    meaning = _alternatives(tokens, parse)
+    if tokens:
+        tokens.pop(0)
+    return meaning
+
+
+def _both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:
+    return replace(
+        first,
+        wanted=_unique((*first.wanted, *second.wanted)),
+        ruled_out=_unique((*first.ruled_out, *second.ruled_out)),
+        words=_unique((*first.words, *second.words)),
+        ruled_out_words=_unique((*first.ruled_out_words, *second.ruled_out_words)),
+        not_applied=(*first.not_applied, *second.not_applied),
+    )
+
+
+def _either(first: QueryMeaning, second: QueryMeaning, text: str) -> QueryMeaning:
+    """Return the meaning of two parts that "or" joins: each group of one with each of the other.
+
+    Args:
+        first: A part.
+        second: The other.
+        text: The second with "or", as written: named as not applied if a part rules something out.
+    """
+    if first.is_empty:
+        return second
+    if any(one.ruled_out or one.ruled_out_words for one in (first, second)):
+        return replace(first, not_applied=(*first.not_applied, *second.not_applied, text))
+    groups = [_unique((*one, *other)) for one, other in product(first.wanted or ((),), second.wanted or ((),))]
+    return replace(_both(first, second), wanted=_unique(groups))
+
+
+def _denied(part: QueryMeaning, text: str) -> QueryMeaning:
+    """Return what a denial of a part rules out; "not (effusion and edema)", which is none, is named as not applied."""
+    if part.ruled_out or (len(part.wanted) > 1 and re.search(r"\b(?:and|with|plus)\b", text[1:])):
+        return QueryMeaning(not_applied=(text,))
+    return QueryMeaning(ruled_out=part.findings, ruled_out_words=part.words)
+
+
+def _written(tokens: Iterable[str]) -> str:
+    return re.sub(r"(?<=\() | (?=\))", "", " ".join(tokens).replace(":", ""))
+
+
+def _unique(values: Iterable[T]) -> tuple[T, ...]:
+    return tuple(dict.fromkeys(values))

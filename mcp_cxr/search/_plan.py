@@ -227,11 +227,11 @@ def _left_out_if_all_denied(meaning: QueryMeaning) -> tuple[str, ...]:
 
 
 def _not_stated(wanted: WantedFinding, kinds: Sequence[TermKind]) -> list[TermClause]:
-    """Return conditions that keep out studies that state a finding: each lacks a term of every set that states it.
+    """Return conditions that keep out studies that state a finding: each lacks one of the terms that state it.
 
     For "bilateral small effusion" a study lacks `0iseffusion|left|small` or lacks `0iseffusion|right|small`.
     """
-    return [TermClause(or_lacks=choice) for terms in wanted.term_sets(kinds) for choice in product(*terms)]
+    return [TermClause(or_lacks=choice) for choice in product(*wanted.required_terms(kinds))]
 
 
 def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
@@ -262,7 +262,7 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
     """Return the terms to rank by: the findings with their modifiers, the findings without, and the remaining words."""
     found: list[str] = []
     for wanted in meaning.findings:
-        found += [term for terms in wanted.term_sets(_STATED) for choice in terms for term in choice]
+        found += chain.from_iterable(wanted.required_terms(_STATED))
         names = (wanted.name, *wanted.related)
         found += [
             term for some in combinations(wanted.modifiers) for name in names for term in stated_terms(name, some)

@@ -147,9 +147,10 @@ class Reasons:
         return [label for label, value in self._labels() if value == 1]
 
     def _in_context(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
-        """Yield the findings that only the indication or the history names."""
+        """Yield the findings that the indication or the history names, and the report denies or does not mention."""
         for wanted in findings:
-            if wanted.in_history or wanted.name not in self.readings:
+            reading = self.readings.get(wanted.name)
+            if wanted.in_history or reading is None or reading.status is Status.ABSENT:
                 for statement in self._statements:
                     if any(
                         _is_kind_of(mention, wanted.name) and _is_context(statement, mention)

@@ -120,23 +120,23 @@ class WantedFinding:
         """Return those of the wanted modifiers that a mention with the modifiers `stated` satisfies."""
         return frozenset(value for value in self.modifiers if stated & set(_INCLUDED.get(value, (value,))))
 
-    def term_sets(self, kinds: Sequence[TermKind]) -> list[list[AlternativeTerms]]:
-        """Return sets of alternative terms; a study states the finding if it has a term of each alternative of one set.
+    def required_terms(self, kinds: Sequence[TermKind]) -> list[AlternativeTerms]:
+        """Return alternative terms; a study that has a term of each states the finding.
 
-        For "bilateral small effusion" there is one set of two alternatives: the terms of a small left effusion, present
-        or possible, and those of a small right one. Modifiers that reports use for each other give several sets.
+        For "bilateral small effusion" there are two alternatives: the terms of a small left effusion, present or
+        possible, and those of a small right one. Modifiers that reports use for each other are in one alternative.
 
         Args:
             kinds: What counts: present, possible or both.
         """
         if self.in_history:
-            return [[(finding_term("history", self.name),)]]
-        sides: tuple[str | None, ...] = self.sides or (None,)
-        chosen = (
-            [frozenset({*choice, *([side] if side else [])}) for side in sides]
-            for choice in product(*self._alternatives())
-        )
-        return [[tuple(finding_term(kind, self.name, some) for kind in kinds) for some in one] for one in chosen]
+            return [(finding_term("history", self.name),)]
+        choices = [frozenset(choice) for choice in product(*self._alternatives())]
+        on_sides = [frozenset({side}) for side in self.sides] or [frozenset[str]()]
+        return [
+            tuple(finding_term(kind, self.name, choice | side) for choice in choices for kind in kinds)
+            for side in on_sides
+        ]
 
     def terms_at_place(self, kinds: Sequence[TermKind], *, with_related: bool) -> AlternativeTerms:
         """Return the terms that state it with its place and one of its sides, whatever its size or change.
@@ -147,8 +147,8 @@ class WantedFinding:
         """
         on_sides = [self.places | {side} for side in self.sides] or [self.places]
         names = (self.name, *self.related) if with_related else (self.name,)
-        found = (replace(self, name=name, modifiers=some).term_sets(kinds) for name in names for some in on_sides)
-        return tuple(dict.fromkeys(term for term_sets in found for terms_ in term_sets for term in chain(*terms_)))
+        found = (replace(self, name=name, modifiers=some).required_terms(kinds) for name in names for some in on_sides)
+        return tuple(dict.fromkeys(term for required in found for terms_ in required for term in terms_))
 
     def _alternatives(self) -> list[tuple[str, ...]]:
         """Return for each dimension but the side the modifiers that are accepted."""
@@ -276,9 +276,7 @@ class QueryMeaning:
     @property
     def clause_count(self) -> int:
         """The number of clauses before equal ones are joined; it doubles with each alternative that has two sides."""
-        return sum(
-            prod(len(terms_) for one in group for terms_ in one.term_sets(("present",))) for group in self.wanted
-        )
+        return sum(prod(len(one.required_terms(("present",))) for one in group) for group in self.wanted)
 
     def required_terms(self, kinds: Sequence[TermKind]) -> list[AlternativeTerms]:
         """Return alternative terms; a study that has a term of each states all that is wanted.
@@ -296,8 +294,8 @@ class QueryMeaning:
             return [*found_words, ()] if is_impossible else [*found_words]
         found: list[tuple[str, ...]] = []
         for group in self.wanted:
-            alternatives = [terms_ for one in group for terms_ in one.term_sets(kinds)]
-            found += [tuple(dict.fromkeys(chain.from_iterable(choice))) for choice in product(*alternatives)]
+            required = (one.required_terms(kinds) for one in group)
+            found += [tuple(dict.fromkeys(chain.from_iterable(choice))) for choice in product(*required)]
         return list(dict.fromkeys(found))
 
     def terms_in_part(self) -> list[list[AlternativeTerms]]:

@@ -69,7 +69,7 @@ def test_any_query_is_parsed(text: str) -> None:
     text_filters = read_text_filters(text)
     meaning = parse_query_text(text_filters.text)
     for one in (*meaning.findings, *meaning.ruled_out):
-        assert one.term_sets(KINDS[:2])
+        assert one.required_terms(KINDS[:2])
         assert one.phrase
         assert one.description
     assert isinstance(meaning.text_to_embed, str)

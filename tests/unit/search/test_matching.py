@@ -341,6 +341,20 @@ async def test_a_denial_at_one_place_leaves_no_study_out() -> None:
     assert (page.counts["denied"], page.counts["silent"]) == (1, 1)
 
 
+async def test_two_sides_may_be_stated_at_different_names_of_one_place() -> None:
+    reports = ["FINDINGS: Left basilar opacity. Right lower lobe opacity.", "FINDINGS: Left basilar opacity."]
+    async with reported(reports) as archive:
+        page = await archive.search("bilateral lower lobe opacities")
+    assert [(hit.matched, bool(hit.missing)) for hit in page.images] == [("full", False), ("part", True)]
+
+
+async def test_what_the_report_denies_and_the_indication_names_is_said() -> None:
+    report = "INDICATION: Pleural effusion.\nFINDINGS: No effusion."
+    async with reported([report]) as archive:
+        page = await archive.search("resolved effusion")
+    assert page.images[0].why == ["report, denied: pleural effusion", "indication: pleural effusion"]
+
+
 async def test_sides_stated_in_two_mentions_are_not_missing() -> None:
     async with reported(["FINDINGS: Large right effusion. Small left effusion."]) as archive:
         page = await archive.search("bilateral effusions and pneumothorax")

@@ -260,6 +260,8 @@ def modifiers() -> Phrases[Modifier]:
     for form in [form for form in values if form.endswith(_INTERRUPTED) and form.count(" ") == 1]:
         if not {*SIDES}.intersection(values[form]):
             values |= {form.replace(" ", f" {side} "): [side, *values[form]] for side in SIDES}
+    for form in [form for form in values if " seen on " in form]:
+        values |= {form.replace(" seen ", f" {verb} "): values[form] for verb in _SEEN}
     values |= {form: [side, *values[form]] for form, side in _SIDED_ABBREVIATIONS.items()}
     return Phrases((form.split(), Modifier(tuple(dict.fromkeys(values[form])))) for form in values)
 
@@ -273,6 +275,8 @@ _IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
 """How names of places end that are also stated of both sides: "in both lower lobes"."""
 _INTERRUPTED = (" lobe", " lung", " zone")
 """How names of places end that a side may interrupt: "upper left lung"."""
+_SEEN = ("visualized", "appreciated", "identified", "demonstrated", "noted", "apparent")
+"""Words for "seen" in "not seen on the prior"."""
 _SIDED_ABBREVIATIONS = {
     "rul": "right",
     "rml": "right",

@@ -65,6 +65,11 @@ _SKELETAL = frozenset(
     "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
 )
 """Findings, with their narrower ones, that are at a level of the spine."""
+_PAIRED_PLACES = frozenset("bases apices lobes lungs zones fields hila".split())
+_PAIRED = frozenset("diaphragms hemidiaphragms angles sulci recesses hila hemithoraces".split())
+"""Words in the plural for what there is one of on each side: in a place, and in the name of a finding or structure."""
+_ONE_OF = frozenset({"one", "either"})
+_NEAR = 3  # tokens before a place
 _JOINING = frozenset({"and", "or", "but", "to"})
 """Words between the modifiers of a phrase."""
 _AMOUNTS = frozenset("amount amounts area areas degree volume component focus foci".split())
@@ -90,7 +95,7 @@ _EXPLAINING = frozenset(
 
 
 def modifiers_by_finding(
-    sentence: Sentence, found: Sequence[FindingInSentence], polarity: Callable[[int], object]
+    sentence: Sentence, found: Sequence[FindingInSentence], polarity: Callable[[int], tuple[bool, bool]]
 ) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
@@ -103,6 +108,40 @@ def modifiers_by_finding(
     """
     if not found:
         return []
+    own = _own_modifiers(sentence, found)
+    if not sentence.is_query:
+        _share_changes(sentence, own, polarity)
+    described = [
+        [
+            {value for value in part if one.entry.name not in _OF_HEART_AND_AORTA or dimensions()[value] != "place"}
+            for part in _parts(own[one.at], one.at, sentence.spans)
+        ]
+        for one in found
+    ]
+    affirmed = [
+        (one, parts)
+        for one, parts in zip(found, described, strict=True)
+        if not sentence.is_query and not any(polarity(sentence.spans[one.at].start))
+    ]
+    for one, parts in affirmed:
+        if _is_at_both(sentence, [index for index, _ in own[one.at] if index != one.at]):
+            _add_both_sides(parts)
+    _share(sentence, found, described, polarity)
+    if len(affirmed) == len(found):
+        _share_sizes(sentence, found, described)
+    for one, parts in affirmed:
+        if not _PAIRED.isdisjoint(sentence.words(sentence.spans[one.at])):
+            _add_both_sides(parts)
+    return [
+        tuple(frozenset(part - _SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
+        for one, parts in zip(found, described, strict=True)
+    ]
+
+
+def _own_modifiers(
+    sentence: Sentence, found: Sequence[FindingInSentence]
+) -> dict[int, list[tuple[int, tuple[str, ...]]]]:
+    """Return the modifiers in the phrase of each finding, each after its index, by that of the finding."""
     own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
     places = [*own]
     said = frozenset[int]().union(*(one.predicate for one in found))
@@ -117,20 +156,7 @@ def modifiers_by_finding(
             is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
             if not is_level or any(one.at == at and _is_skeletal(one.entry.name) for one in found):
                 own[at].append((index, values))
-    if not sentence.is_query:
-        _share_changes(sentence, own, polarity)
-    described = [
-        [
-            {value for value in part if one.entry.name not in _OF_HEART_AND_AORTA or dimensions()[value] != "place"}
-            for part in _parts(own[one.at], one.at, sentence.spans)
-        ]
-        for one in found
-    ]
-    _share(sentence, found, described, polarity)
-    return [
-        tuple(frozenset(part - _SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
-        for one, parts in zip(found, described, strict=True)
-    ]
+    return own
 
 
 def values_of(sentence: Sentence, span: Span) -> tuple[str, ...]:
@@ -226,7 +252,31 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
     sided = [set(part) for part in dict.fromkeys(map(frozenset, sided))]
     if not any(_differ(first, second) for first, second in combinations(sided, 2)):
         return [common.union(*sided)]
+    common |= _of_all(sided)
     return [part | common for part in sided if not any(part < other for other in sided)]
+
+
+def _is_at_both(sentence: Sentence, indices: Sequence[int]) -> bool:
+    """Whether a place among some spans is one of each side: "at the bases", not "at one of the bases"."""
+    spans = [sentence.spans[index] for index in indices]
+    return any(
+        sentence.words(span)[-1] in _PAIRED_PLACES
+        and _ONE_OF.isdisjoint(sentence.tokens[max(0, span.start - _NEAR) : span.start])
+        for span in spans
+    )
+
+
+def _add_both_sides(parts: list[set[str]]) -> None:
+    """Add both sides to the modifiers of a finding of which no side is stated."""
+    if all(part.isdisjoint(SIDES) for part in parts):
+        for part in parts:
+            part |= {*SIDES}
+
+
+def _of_all(sided: Sequence[set[str]]) -> set[str]:
+    """Return what the first part alone states of a dimension: "patchy right upper and left lower lobe opacities"."""
+    stated = {dimensions()[value] for part in sided[1:] for value in part} | {"side", "place"}
+    return {value for value in sided[0] if dimensions()[value] not in stated}
 
 
 def _differ(first: set[str], second: set[str]) -> bool:
@@ -293,7 +343,9 @@ def _is_degree(sentence: Sentence, index: int, said: frozenset[int]) -> bool:
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
     if following and following.entry is None and spans[index].first.endswith("ly"):
         return following.first.isalpha() and following.first not in _OF_LISTS and following.start not in said
-    if following is None or following.dimension != "change" or set(values_of(sentence, following)) & _NO_AMOUNT:
+    if following is None or following.dimension != "change" or following.start in said:
+        return False
+    if set(values_of(sentence, following)) & _NO_AMOUNT:
         return False
     is_noun = sentence.tokens[following.end : following.end + 1] in (["of"], ["in"])
     return spans[index].first.endswith("ly") or is_noun or not sentence.words(following)[-1].endswith("ing")
@@ -370,7 +422,10 @@ def _separates(span: Span) -> bool:
 
 
 def _share(
-    sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]], polarity: Callable[[int], object]
+    sentence: Sentence,
+    found: Sequence[FindingInSentence],
+    own: list[list[set[str]]],
+    polarity: Callable[[int], tuple[bool, bool]],
 ) -> None:
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
@@ -442,12 +497,25 @@ def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
     return (other.kind == "device") is (entry.kind == "device") or other.name == "chest tube"
 
 
+def _share_sizes(sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]]) -> None:
+    """Give the size before the first of two alternatives to the second: "minimal scarring or atelectasis"."""
+    for first, second, parts, others in zip(found, found[1:], own, own[1:], strict=False):
+        gap = sentence.spans[first.at + 1 : second.at]
+        if [one.first for one in gap] not in (["or"], ["and", "or"]):
+            continue
+        if first.stated or second.stated or any(not part.isdisjoint(_SIZES) for part in others):
+            continue
+        for part in others:
+            part.update(_SIZES.intersection(*parts))
+
+
 def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:
-    """Whether what comes with a finding has a place of its own: "consolidation with a left nodule"."""
+    """Whether what is listed with a finding has a place before its name: "consolidation with a left nodule"."""
     words = [one.first for one in gap]
-    if "with" not in words or not {"consistent", "compatible", "keeping"}.isdisjoint(words):
+    if {"with", "and"}.isdisjoint(words) or not {"consistent", "compatible", "keeping", "or"}.isdisjoint(words):
         return False
-    values = [*values_of(sentence, source), *(value for one in gap for value in values_of(sentence, one))]
+    named = () if "of" in sentence.words(source) else values_of(sentence, source)  # "collapse of the left lower lobe"
+    values = [*named, *(value for one in gap for value in values_of(sentence, one))]
     return any(dimensions()[value] in ("side", "place") for value in values)
 
 

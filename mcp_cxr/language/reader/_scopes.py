@@ -239,6 +239,8 @@ class Scopes:
             ends += self._new_statements(index, is_resolved=cue.status == "resolved")
         if cue.status in ("absent", "unstated", "possible"):
             ends.append(self._new_clause(index, span))
+        if cue.status == "possible" and span.first in _DOUBTING and (not index or self._spans[index - 1].first == ","):
+            ends.append(self._first(self._sized_after_commas, self._next("noun", index + 1)))
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
             ends.append(self._next("denial", index + 1))
         return min(ends)
@@ -261,6 +263,18 @@ class Scopes:
         places = [at for at, span in enumerate(self._spans) if span.first in ("in", "within", "of")]
         spans = self._spans[1:]
         return [at for at in places if at < len(spans) and spans[at].first == "the" and self._finding_at(at + 1)]
+
+    @cached_property
+    def _sized_after_commas(self) -> list[int]:
+        """The commas before what is there in some size or change: "opacity, likely scar, and small effusion"."""
+        found = list[int]()
+        for at in self._all("comma"):
+            following = self._spans[at + 1 : at + 3]
+            first = at + 1 + (bool(following) and following[0].first == "and")
+            is_sized = any(span.dimension in ("size", "change") for span in self._spans[first : first + 1])
+            if is_sized and not self._any("alternative", first, self._next("end", first)):
+                found.append(at)
+        return found
 
     def _begins_clause(self, at: int, is_doubt: bool, is_of_next: bool) -> bool:  # kinds of cues
         """Whether a comma, "and" or "with" begins something new after a cue, which may be a doubt."""

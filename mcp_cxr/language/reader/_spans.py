@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import chain
+from itertools import chain, pairwise, takewhile
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcp_cxr.language._vocabulary import (
+    SIDES,
     STOP_WORDS,
     TOKEN,
     Cue,
@@ -35,6 +36,9 @@ ALTERNATIVES = frozenset({"or", "versus", "vs"})
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _LONGEST_LIST, _TWO_WORDS = 8, 2
+_MOST_INTERRUPTED = 3  # names of a sentence
+_LEVELS = frozenset({"upper", "middle", "mid", "lower"})
+_OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "field", "fields"})
 
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
 
@@ -94,8 +98,11 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)
-    sentence = _divided(TOKEN.findall(words), is_query=is_query)
-    if joined := _with_whole_names(sentence):
+    sentence = _divided(_with_whole_places(TOKEN.findall(words)), is_query=is_query)
+    for _ in range(_MOST_INTERRUPTED):
+        joined = _with_whole_names(sentence)
+        if joined is None:
+            break
         sentence = _divided(joined, is_query=is_query)
     whole = _with_finding_of_side(sentence)
     return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
@@ -155,23 +162,60 @@ def _cues_and_modifiers() -> Phrases[Entry]:
     return Phrases(chain[tuple[tuple[str, ...], Entry]](cues().items(), modifiers().items()))
 
 
+def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:
+    """Return the tokens of "right upper and left lower lobe" as "right upper lobe and left lower lobe"."""
+    whole: list[str] = []
+    at = 0
+    while at < len(tokens):
+        ends = [at + 1]
+        while tokens[at] in _LEVELS and (end := _end_of_level(tokens, ends[-1])):
+            ends.append(end)
+        noun = [*takewhile(_OF_LEVELS.__contains__, tokens[ends[-1] :])] if len(ends) > 1 else []
+        if not noun:
+            ends = ends[:1]
+        for start, end in pairwise([at, *ends]):
+            whole += [*tokens[start:end], *noun]
+        at = ends[-1] + len(noun)
+    return whole
+
+
+def _end_of_level(tokens: Sequence[str], start: int) -> int | None:
+    """Return where the next level of a list ends: "and left lower"; None if the list does not go on."""
+    at = start
+    while at < len(tokens) and tokens[at] in (",", "and", "or", "to", "the", *SIDES):
+        at += 1
+    return at + 1 if start < at < len(tokens) and tokens[at] in _LEVELS else None
+
+
 def _with_whole_names(sentence: Sentence) -> Sequence[str] | None:
     """Return the tokens of "loculated right effusion" as "right loculated effusion"; None if no name is interrupted.
 
-    A place or a measure may interrupt it, too ("calcified 4 mm nodule").
+    A place, a size or a measure may interrupt it, too ("calcified 4 mm nodule").
     """
     tokens, stems, spans = sentence.tokens, sentence.stems, sentence.spans
     for index, span in enumerate(spans[:-2]):
         if span.end > span.start + 1 or isinstance(span.entry, Cue) or not _names().has_first(stems[span.start]):
             continue
+        whole: tuple[int, Sequence[str]] | None = None
         for after in range(index + 1, min(index + _LONGEST_LIST, len(spans) - 1)):
-            if spans[after].dimension not in ("side", "place") and not _is_measure(spans[after].first):
+            if not _interrupts(spans[after]):
                 break
             rest = spans[after + 1].start
             named = findings().longest_at([stems[span.start], *stems[rest:]], 0)
-            if named and named[0] > 1:
-                return [*tokens[: span.start], *tokens[span.end : rest], *tokens[span.start : span.end], *tokens[rest:]]
+            if named and named[0] > 1 and (whole is None or rest + named[0] > whole[0]):
+                name = [*tokens[span.end : rest], *tokens[span.start : span.end], *tokens[rest:]]
+                whole = rest + named[0], [*tokens[: span.start], *name]
+        if whole:
+            return whole[1]
     return None
+
+
+def _interrupts(span: Span) -> bool:
+    """Whether a span may stand within a name."""
+    is_of_lung = span.first in ("pulmonary", "lung") or (
+        isinstance(span.entry, Structure) and span.entry.name == "lungs"
+    )
+    return span.dimension in ("side", "place", "size") or _is_measure(span.first) or is_of_lung
 
 
 def _is_measure(token: str) -> bool:

@@ -341,6 +341,34 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ),
         ("Bilateral effusions, larger on the left.", [("pleural effusion", {"left", "right"})]),
         (
+            "Patchy right upper and left lower lobe opacities.",
+            [("opacity", {"patchy", "right", "upper lobe"}), ("opacity", {"patchy", "left", "lower lobe"})],
+        ),
+        ("Infiltrates in the left mid and lower lung zones.", [("infiltrate", {"left", "mid lung", "base"})]),
+        ("Opacities at the lung bases.", [("opacity", {"base", "left", "right"})]),
+        ("A nodule in one of the lung bases.", [("nodule", {"base"})]),
+        ("No opacity at the bases.", [("opacity", {"base"})]),
+        ("Both angles are sharp; the hemidiaphragms are elevated.", [("elevated diaphragm", {"left", "right"})]),
+        ("Granulomata in the right lung.", [("granuloma", {"right", "multiple"})]),
+        ("Bullous disease without nodules.", [("bulla", set()), ("nodule", set())]),
+        ("Crowding and bibasilar opacity.", [("increased markings", set()), ("opacity", {"base", "left", "right"})]),
+        ("Minimal atelectasis or scar on the left.", [("atelectasis", {"small", "left"}), ("scar", {"small", "left"})]),
+        ("Lung volumes are slightly decreased.", [("low lung volumes", {"small"})]),
+        ("Opacity at the right base compared with the left.", [("opacity", {"right", "base"})]),
+        ("A nodule that is not well appreciated on the prior.", [("nodule", {"new"})]),
+        (
+            "Normal heart size, abnormal interstitial pattern.",
+            [("cardiomegaly", set()), ("increased markings", {"interstitial"})],
+        ),
+        (
+            "Calcified small left apical granuloma and calcified right lung nodule.",
+            [
+                ("calcified granuloma", {"calcified", "small", "left", "apex"}),
+                ("calcified nodule", {"calcified", "right"}),
+            ],
+        ),
+        ("Calcified left hilar granuloma.", [("calcified granuloma", {"calcified", "left", "hilum"})]),
+        (
             "No right and small left effusion.",
             [("pleural effusion", {"right"}), ("pleural effusion", {"small", "left"})],
         ),
@@ -393,7 +421,9 @@ def test_a_denied_side_of_another_finding_is_of_that_finding() -> None:
 
 def test_alternatives_share_the_place_named_after_them() -> None:
     found = [one for one in mentions_in("Atelectasis or scarring at the bases.") if one.finding]
-    assert [(one.name, one.modifiers) for one in found] == [("atelectasis", {"base"}), ("scar", {"base"})]
+    assert [(one.name, one.modifiers) for one in found] == [
+        (name, {"base", "left", "right"}) for name in ("atelectasis", "scar")
+    ]
 
 
 def test_what_was_removed_before_is_gone_not_denied() -> None:
@@ -489,6 +519,9 @@ def test_a_cue_after_the_last_of_several_statements_concerns_that_one(sentence: 
         ("No prior films for comparison, small effusion.", {"pleural effusion"}),
         ("No more than a small effusion.", {"pleural effusion"}),
         ("No effusion seen, left hilar calcifications and a nodule are stable.", {"calcification", "nodule"}),
+        ("Opacity, likely atelectasis, and small effusion.", {"opacity", "pleural effusion"}),
+        ("Opacity may be atelectasis, mild edema or effusion.", {"opacity"}),
+        ("Breast shadows overlie a nodule.", {"nodule"}),
         ("No pneumothorax, rib fractures are better seen on CT.", {"rib fracture"}),
         ("No displaced fracture is identified, the left hemidiaphragm is elevated.", {"elevated diaphragm"}),
         ("No bone lesion, old clavicle fracture.", {"clavicle fracture"}),

@@ -34,6 +34,8 @@ CountName = Literal[
     "all",
     "view unknown",
     "labels blank",
+    "sex unknown",
+    "age unknown",
     "patient unknown",
 ]
 """What a page of results counts; `counts` makes the numbers that are shown of it."""

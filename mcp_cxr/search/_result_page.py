@@ -203,10 +203,8 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
         found.append(_SIMILARITY_ALONE.format(searched=searched))
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
-    if counted.get("patient unknown"):
-        found.append(
-            f"Studies left out because they have {_unknown_facts(search.where)}: {counted['patient unknown']}."
-        )
+    if unknown := sum(counted.get(name, 0) for name in ("sex unknown", "age unknown", "patient unknown")):
+        found.append(f"Studies left out because they have {_unknown_facts(search.where)}: {unknown}.")
     if counted.get("labels blank"):
         label = "the label" if len(search.where.labels_absent) == 1 else "a label"
         found.append(
@@ -219,7 +217,7 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
 def _unknown_facts(where: Filter) -> str:
     asks_age = where.age_from is not None or where.age_to is not None
     if where.sex and asks_age:
-        return "neither a sex nor an age recorded"
+        return "no sex or no age recorded"
     return "no sex recorded" if where.sex else "no age recorded"
 
 

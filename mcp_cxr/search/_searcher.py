@@ -10,7 +10,7 @@ from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
-from mcp_cxr.search._plan import SHOWN_COUNTS, SearchPlan, counts, plan_without_words, plan_words
+from mcp_cxr.search._plan import SHOWN_COUNTS, CountName, SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
 from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
@@ -171,8 +171,7 @@ class Searcher:
         if where.labels_absent:
             blank = replace(plan.result_filter, labels_blank=where.labels_absent)
             plan = replace(plan, count_filters={**plan.count_filters, "labels blank": blank})
-        if where.sex or where.age_from is not None or where.age_to is not None:
-            plan = replace(plan, count_filters={**plan.count_filters, "patient unknown": _without_patient(plan)})
+        plan = replace(plan, count_filters={**plan.count_filters, **_of_unknown_patients(plan.result_filter)})
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -275,12 +274,17 @@ def _stated(stored: StoredImage) -> list[str]:
     ]
 
 
-def _without_patient(plan: SearchPlan) -> Filter:
-    """Return the filter of what would match if the sex or the age that is asked for were recorded."""
-    where = plan.result_filter
-    asks_age = where.age_from is not None or where.age_to is not None
-    lacks_sex, lacks_age = (True if where.sex else None), (True if asks_age else None)
-    return replace(where, sex=None, age_from=None, age_to=None, lacks_sex=lacks_sex, lacks_age=lacks_age)
+def _of_unknown_patients(where: Filter) -> dict[CountName, Filter]:
+    """Return the filters of what might match if the sex or the age that is asked for were recorded."""
+    without_sex, without_age = {"sex": None, "lacks_sex": True}, {"age_from": None, "age_to": None, "lacks_age": True}
+    found: dict[CountName, Filter] = {}
+    if where.sex:
+        found["sex unknown"] = replace(where, **without_sex)
+    if where.age_from is not None or where.age_to is not None:
+        found["age unknown"] = replace(where, **without_age)
+    if len(found) > 1:
+        found["patient unknown"] = replace(where, **without_sex, **without_age)
+    return found
 
 
 def _distinct(query: Query) -> Literal["study", "subject"] | None:
@@ -311,6 +315,12 @@ def _conditions(where: Filter, *, has_words: bool) -> Iterator[tuple[str, Filter
         yield f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)
     if where.study_id:
         yield f"The archive has no study {where.study_id}.", Filter(study_id=where.study_id)
+    if where.labels_absent:
+        names = ", ".join(where.labels_absent)
+        yield (
+            f"No labeled study lacks {names}; a table that lists only what is present makes no label absent.",
+            Filter(labels_absent=where.labels_absent),
+        )
     if where.split:
         known = ", ".join(SPLITS)
         yield f"No image has split {where.split}; a split is one of {known}.", Filter(split=where.split)

@@ -70,10 +70,8 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     if not query.text:
         return UnderstoodQuery(query)
     text_filters = named = read_text_filters(query.text)
-    filtered, warnings = _with_text_filters(query, text_filters)
-    if text_filters.patient_words and (with_patient := await _with_patient(filtered, text_filters, store)):
-        filtered = with_patient
-        text_filters = replace(text_filters, sex=None, age_from=None, age_to=None)
+    filtered, warnings = _with_text_filters(query, text_filters), tuple(_not_applied(text_filters, query.where))
+    filtered, text_filters = await _with_patient(filtered, text_filters, store)
     if text_filters.date_words and (with_dates := await _with_dates(filtered, text_filters, store)):
         filtered = with_dates
         text_filters = replace(text_filters, date_from=None, date_to=None)
@@ -104,12 +102,23 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     )
 
 
-def _with_text_filters(query: Query, text_filters: TextFilters) -> tuple[Query, tuple[str, ...]]:
+def _not_applied(named: TextFilters, given: Filter) -> Iterator[str]:
+    """Yield which filters that the words name are not applied, because an argument gives another value."""
+    if named.view_positions and given.view:
+        yield "The view in the words was not applied: the argument view is given."
+    if named.sex and given.sex and named.sex != given.sex:
+        yield "The sex in the words was not applied: the argument sex is given."
+    ages, dates = (named.age_from, named.age_to), (named.date_from, named.date_to)
+    if any(age is not None for age in ages) and (given.age_from, given.age_to) not in (ages, (None, None)):
+        yield "The age in the words was not applied: the argument age_from or age_to is given."
+    if any(dates) and (given.date_from, given.date_to) not in (dates, (None, None)):
+        yield "The dates in the words were not applied: the argument date_from or date_to is given."
+
+
+def _with_text_filters(query: Query, text_filters: TextFilters) -> Query:
     """Return the query with the views, ids and limit that its words name; arguments that are given win."""
-    where, warnings = query.where, list[str]()
-    if text_filters.view_positions and where.view:
-        warnings.append("The view in the words was not applied: the argument view is given.")
-    elif text_filters.view_positions:
+    where = query.where
+    if text_filters.view_positions and not where.view:
         views = (view for name in text_filters.view_positions for view in VIEW_GROUPS.get(name, (name,)))
         where = replace(where, view=tuple(dict.fromkeys(views)))
     ids = Filter(
@@ -118,24 +127,24 @@ def _with_text_filters(query: Query, text_filters: TextFilters) -> tuple[Query, 
         image_id=ImageId(text_filters.image_id) if text_filters.image_id else None,
     )
     limit = text_filters.limit if text_filters.limit and isinstance(query.limit, DefaultLimit) else query.limit
-    return replace(query, where=_merged(where, ids), limit=limit), tuple(warnings)
+    return replace(query, where=_merged(where, ids), limit=limit)
 
 
-async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -> Query | None:
-    """Return the query with the sex and age that its words name, None if the archive does not record them.
+async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -> tuple[Query, TextFilters]:
+    """Return the query with the sex and age that its words name, and the filters without them.
 
-    Arguments that are given win.
+    What the archive does not record stays among the filters. Arguments that are given win.
     """
-    asks_age = text_filters.age_from is not None or text_filters.age_to is not None
-    recorded = Filter(lacks_sex=False if text_filters.sex else None, lacks_age=False if asks_age else None)
-    if not await store.count(recorded):
-        return None
     where = query.where
-    if where.sex is None:
-        where = replace(where, sex=text_filters.sex)
-    if where.age_from is None and where.age_to is None:
-        where = replace(where, age_from=text_filters.age_from, age_to=text_filters.age_to)
-    return replace(query, where=where)
+    if text_filters.sex and await store.count(Filter(lacks_sex=False)):
+        where = replace(where, sex=where.sex or text_filters.sex)
+        text_filters = replace(text_filters, sex=None)
+    asks_age = text_filters.age_from is not None or text_filters.age_to is not None
+    if asks_age and await store.count(Filter(lacks_age=False)):
+        if where.age_from is None and where.age_to is None:
+            where = replace(where, age_from=text_filters.age_from, age_to=text_filters.age_to)
+        text_filters = replace(text_filters, age_from=None, age_to=None)
+    return replace(query, where=where), text_filters
 
 
 async def _with_dates(query: Query, text_filters: TextFilters, store: Store) -> Query | None:
@@ -271,10 +280,16 @@ def _warnings(
         )
     if text_filters.patient_words:
         found.append(
-            f"Sex and age are not recorded in this archive: '{text_filters.patient_words}' was not applied to any"
-            " study."
+            f"{_unrecorded(text_filters)} not recorded in this archive: '{text_filters.patient_words}' was not applied"
+            " to any study."
         )
     return tuple(found)
+
+
+def _unrecorded(text_filters: TextFilters) -> str:
+    if text_filters.age_from is None and text_filters.age_to is None:
+        return "Sex is"
+    return "Sex and age are" if text_filters.sex else "Age is"
 
 
 def _warnings_of_meaning(meaning: QueryMeaning) -> Iterator[str]:
@@ -329,7 +344,7 @@ def _applied(named: TextFilters, not_applied: TextFilters, where: Filter) -> dic
         date_to=where.date_to,
     )
     found = dict[str, str]()
-    if named.patient_words and not not_applied.patient_words:
+    if named.patient_words and in_force.patient_words:
         found["patients"] = in_force.patient_words
     if named.date_words and not not_applied.date_words:
         found["dates"] = in_force.date_words

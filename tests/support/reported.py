@@ -31,6 +31,9 @@ class Reported:
     views: tuple[str, ...] = ("PA",)
     subject: int | None = None
     """The study's own number if None."""
+    sex: str | None = None
+    age: int | None = None
+    positives_only: bool = False
 
 
 def offline() -> OfflineEmbedder:
@@ -79,7 +82,15 @@ async def reported(
 
 
 def _study(number: int, one: Reported) -> Study:
-    return Study(study_id(number), subject_id(one.subject or number), labels=one.labels, report=one.report)
+    return Study(
+        study_id(number),
+        subject_id(one.subject or number),
+        labels=one.labels,
+        report=one.report,
+        positives_only=one.positives_only,
+        sex=one.sex,
+        age=one.age,
+    )
 
 
 def _images(number: int, one: Reported) -> list[ImageRecord]:

@@ -10,6 +10,7 @@ import pytest
 from mcp_cxr.errors import QueryError
 from tests.support.archives import ingested, opened
 from tests.support.image_files import plain
+from tests.support.reported import Reported, numbers, reported
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,8 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ({"sex": "f"}, {"1.png", "3.png"}, "no sex recorded: 1."),
         ({"age_from": 60}, {"1.png", "2.png"}, "no age recorded: 1."),
-        ({"age_to": 30, "sex": "F"}, {"3.png"}, "neither a sex nor an age recorded: 1."),
-        ({"query": "edema in women over 60"}, {"1.png"}, "neither a sex nor an age recorded: 1."),
+        ({"age_to": 30, "sex": "F"}, {"3.png"}, "no sex or no age recorded: 1."),
+        ({"query": "edema in women over 60"}, {"1.png"}, "no sex or no age recorded: 1."),
         ({"query": "edema in women", "sex": "M"}, {"2.png"}, "no sex recorded: 1."),
     ],
 )
@@ -87,6 +88,54 @@ async def test_words_on_sex_in_an_archive_without_are_not_applied(tmp_path: Path
         found = await archive.search("edema in women over 60", mode="words")
     assert found.total_results == 1
     assert any("Sex and age are not recorded" in line for line in found.warnings)
+
+
+async def test_a_study_that_lacks_the_sex_or_the_age_is_counted_and_what_is_recorded_is_applied() -> None:
+    studies = [
+        Reported("Mild edema.", sex="F", age=70),
+        Reported("Mild edema.", age=70),
+        Reported("Mild edema.", sex="F"),
+        Reported("Mild edema.", sex="M"),
+        Reported("Mild edema."),
+    ]
+    async with reported(studies) as archive:
+        found = await archive.search("edema in women over 60")
+    async with reported(studies[2:]) as archive:
+        without_age = await archive.search("edema in women over 60")
+    assert (numbers(found), found.warnings) == (
+        [1],
+        ["Studies left out because they have no sex or no age recorded: 3."],
+    )
+    assert (numbers(without_age), without_age.filters) == ([1], {"sex": "F"})
+    assert without_age.understood is not None
+    assert (without_age.understood.patients, without_age.understood.ignored) == ("women", ["patients aged 60 or over"])
+    assert any(line.startswith("Age is not recorded") for line in without_age.warnings)
+
+
+@pytest.mark.parametrize(
+    ("query", "given", "words"),
+    [
+        ("edema in men", {"sex": "F"}, "The sex in the words was not applied"),
+        ("edema in patients over 60", {"age_to": 30}, "The age in the words was not applied"),
+        ("edema in 2019", {"date_from": "2018-01-01"}, "The dates in the words were not applied"),
+    ],
+)
+async def test_words_that_a_given_filter_contradicts_are_named(
+    data: Path, query: str, given: Mapping[str, str], words: str
+) -> None:
+    async with opened(data) as archive:
+        found = await archive.search(query, mode="words", **given)  # pyright: ignore[reportArgumentType]
+        same = await archive.search("edema in women", mode="words", sex="F")
+    assert any(line.startswith(words) for line in found.warnings)
+    assert not any("not applied" in line for line in same.warnings)
+
+
+async def test_a_label_that_nothing_can_lack_is_explained() -> None:
+    async with reported([Reported(None, {"Edema": 1}, positives_only=True)]) as archive:
+        found = await archive.search(labels_absent=["Pneumothorax"])
+    assert found.warnings == [
+        "No labeled study lacks Pneumothorax; a table that lists only what is present makes no label absent."
+    ]
 
 
 async def test_wrong_values_are_refused(data: Path) -> None:

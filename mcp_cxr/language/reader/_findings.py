@@ -6,7 +6,7 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mcp_cxr.language._vocabulary import FindingEntry, Predicate, Structure, ancestors, predicates, structures
+from mcp_cxr.language._vocabulary import FindingEntry, Modifier, Predicate, Structure, ancestors, predicates, structures
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -176,7 +176,8 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
         ):
             continue  # "clear except for the base", "large effusion over the heart"
         between = [token for token in sentence.tokens[after:end] if token not in _FILLERS]
-        if len(between) <= _BETWEEN and all(_is_adjective(token) for token in between):
+        is_near = len(between) <= _BETWEEN and all(_is_adjective(token) for token in between)
+        if is_near or _is_list_of_modifiers([span for span in sentence.spans[:at] if span.start >= after]):
             return tuple((said, frozenset(range(start, after))) for said in found[1])
     return ()
 
@@ -184,6 +185,13 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
 def _is_adjective(token: str) -> bool:
     """Whether a token may stand between an adjective and its noun."""
     return token.isalnum() and token not in ("and", "or", "with", "without", "no", "of")
+
+
+def _is_list_of_modifiers(between: Sequence[Span]) -> bool:
+    """Whether spans are a list of modifiers: "calcified left hilar and mediastinal nodes"."""
+    return isinstance(between[0].entry, Modifier) and all(
+        isinstance(one.entry, Modifier) or one.first in ("and", "or") for one in between
+    )
 
 
 def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:

@@ -42,6 +42,7 @@ _NAMED_BY_OTHER_WORDS = frozenset(
         "pneumomediastinum",  # "air in the mediastinum"
         "pneumoperitoneum",  # "free abdominal air"
         "rotator cuff disease",  # "high riding humeral head"
+        "sternal wires",
         "vascular congestion",  # "upper lobe diversion"
         "ventricular assist device",  # "left ventricular assist device"
     }
@@ -88,6 +89,8 @@ _OF_HEART_AND_AORTA = frozenset(
     "|aortic calcification|aortic atherosclerosis|enlarged cardiomediastinum".split("|")
 )
 """Findings that are where their structure is: "stable cardiomegaly and mediastinal contours"."""
+_DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
+"""Findings whose side is where something went: "deviated to the right by a goiter"."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -492,6 +495,8 @@ def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
     A line and an effusion need not be on one side, a chest tube and a pneumothorax are; what is in the spine may be in
     the same part of it.
     """
+    if other.name in _DIRECTED:
+        return False
     if not entry.shares_side:
         return _is_skeletal(entry.name) and _is_skeletal(other.name)
     return (other.kind == "device") is (entry.kind == "device") or other.name == "chest tube"

@@ -22,6 +22,8 @@ _AT_PLACES = (
 """Findings, with the sides and places at which they are another one: a scoliosis is named by its convexity."""
 _IMPLIED = {finding: places for _, places, finding in _AT_PLACES}
 """What reports state with these findings and queries need not ask for."""
+_BY_DEFAULT = {"mass": "lung mass"}
+"""What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
 _LEVELS = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
 _OF_SPINE = frozenset(
     "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
@@ -38,14 +40,16 @@ def at_places(
     """Yield what a finding with its modifiers is: a fracture of clavicle and scapula is one of each."""
     values = _in_spine(entry, values, is_query=is_query, is_affirmed=status is not Status.ABSENT)
     narrower = {value: found for value in sorted(values) if (found := _narrower(entry, value))}
-    for place, one in narrower.items():
-        yield one, values - (narrower.keys() - {place})
+    for one in dict.fromkeys(narrower.values()):
+        yield one, values - {place for place, other in narrower.items() if other != one}
     if narrower:
         return
     sides = values & {"left", "right"}
     for name, places, narrower_name in _AT_PLACES:
         if entry.name == name and places <= values and sides <= places:
             entry = finding_entries()[narrower_name]
+    if not is_query and status is not Status.ABSENT:
+        entry = finding_entries()[_BY_DEFAULT.get(entry.name, entry.name)]
     implied = _IMPLIED.get(entry.name, frozenset())
     yield entry, values - implied if is_query else values | implied
 

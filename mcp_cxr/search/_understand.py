@@ -92,7 +92,8 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
     has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
-        raise QueryError(_nothing_to_look_for(query.text, meaning))
+        not_applied = (*text_filters.unread_dates, *meaning.not_applied, *text_filters.not_applied)
+        raise QueryError(_nothing_to_look_for(query.text, meaning, not_applied))
     return UnderstoodQuery(
         filtered,
         meaning if has_words else None,
@@ -310,7 +311,9 @@ def _only_changes_denied(meaning: QueryMeaning) -> str:
     return f"Only a change is denied of {', '.join(map(repr, meaning.changes_denied))}"
 
 
-def _nothing_to_look_for(text: str, meaning: QueryMeaning) -> str:
+def _nothing_to_look_for(text: str, meaning: QueryMeaning, not_applied: Sequence[str]) -> str:
+    if not_applied:
+        return f"No filter can hold {', '.join(map(repr, not_applied))}; name a finding, a device, a view or a label."
     if meaning.changes_denied:
         return f"{_only_changes_denied(meaning)}; name the finding without it, or the change that is wanted."
     if not is_english(text):

@@ -31,10 +31,10 @@ _DATES = re.compile(
     rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|no) (?:earlier|older) than"
     rf"|not before)\s+(?P<since>{_DATE}){_END}(?:\s+on(?:wards?)?\b)?"
     rf"|from\s+(?P<onwards>{_DATE}){_END}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"
-    rf"|(?:after|later than|newer than)\s+(?P<after>{_DATE}){_END}"
+    rf"|(?:after|post(?=[\s-])|later than|newer than)[\s-]+(?P<after>{_DATE}){_END}"
     rf"|(?:until|till|up to|through|on or before|(?:not|no) (?:later|newer) than|not after)\s+(?P<until>{_DATE}){_END}"
-    rf"|(?:before|prior to|earlier than|older than)\s+(?P<before>{_DATE}){_END}"
-    rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date[:=]?)\s*\b(?:the\s+(?:year\s+)?|year\s+)?(?P<within>{_DATE}){_END}"
+    rf"|(?:before|pre(?=[\s-])|prior to|earlier than|older than)[\s-]+(?P<before>{_DATE}){_END}"
+    rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date[:=]?|the\s+(?=year\b)|(?=year\b))\s*\b(?:the\s+(?:year\s+)?|year\s+)?(?P<within>{_DATE}){_END}"
     rf"|(?P<earliest>{_DATE})\s*(?:[-\u2013]|to|until|till|through)\s*(?P<latest>{_DATE}){_END}|(?:the\s+)?(?<!/)(?P<day>{_EXACT}){_END}"
     rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?{_STUDIES}\b))",
     re.IGNORECASE,

@@ -27,6 +27,7 @@ _NAMES: Final = {
     "ap": "AP",
     "lateral": "LATERAL",
     "laterals": "LATERAL",
+    "lat": "LATERAL",
     "frontal": "FRONTAL",
     "frontals": "FRONTAL",
 }
@@ -36,7 +37,7 @@ _VIEW = rf"(?:{'|'.join(_NAMES)})"
 _VIEWS = re.compile(
     rf"\b(?P<named>(?:view|projection|position)s?\s*[:=]\s*)?"
     rf"(?P<first>{_VIEW})(?:\s*(?:and|or|nor|&|/|,)\s*(?P<second>{_VIEW}))?\b"
-    rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+{_IMAGE_WORDS}\b)*",
+    rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+(?:{_IMAGE_WORDS}|only)\b)*",
     re.IGNORECASE,
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
@@ -44,7 +45,9 @@ _DENIED_BEFORE = re.compile(
     r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
     r"|except(?: for)?|other than|apart from|rather than|instead of|drop|remove|minus|never"
     r"|(?:do not|don['\u2019]t) (?:want|need|include|show|give)(?: me)?)(?:\s+|-)"
-    r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|views?|is|are|was|were)\s+)*|(?<!\S)-)$",
+    r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|views?|is|are"
+    r"|was|were|due to|because of)\s+)*"
+    r"|(?<!\S)-)$",
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
@@ -105,7 +108,8 @@ _LIMIT = re.compile(
     r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
     r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
-    r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
+    r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*"
+    r"(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
     rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
     rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of)\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
     rf"\b(?!\s*{_UNITS})(?:\s+(?:results|hits))?"
@@ -114,6 +118,9 @@ _LIMIT = re.compile(
     rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
     r"|at most|up to|no more than)\s+)"
     rf"(?P<counted>{_NUMBER})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
+    rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"|\b(?:just|only)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
+    rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
     rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single)\b|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
     re.IGNORECASE,
 )
@@ -172,8 +179,7 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    text, ids = _taken(_ID, _FOLDER.sub(" ", query))
-    found = {name: value for match in ids for name, value in match.groupdict().items() if value}
+    text, found, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views = _views(text)
     text, limits = _taken(_LIMIT, text)
@@ -182,8 +188,8 @@ def read_text_filters(query: str) -> TextFilters:
     return TextFilters(
         " ".join(text.split()),
         views,
-        _lower(found.get("subject") or found.get("subject_number")),
-        _lower(found.get("study") or found.get("study_number")),
+        _lower(found.get("subject")),
+        _lower(found.get("study")),
         _lower(found.get("image")),
         _limit(limits),
         sex,
@@ -192,8 +198,23 @@ def read_text_filters(query: str) -> TextFilters:
         date_from,
         date_to,
         unread_dates,
-        (*(one["phrase"] for one in techniques), *groups),
+        (*other_ids, *(one["phrase"] for one in techniques), *groups),
     )
+
+
+def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...]]:
+    """Return the text without ids, the first of each kind, and those that are denied or follow it: "not p10000032"."""
+    found, others = dict[str, str](), list[str]()
+    kept, end = list[str](), 0
+    for match in _ID.finditer(text):
+        name, value = next((name.removesuffix("_number"), value) for name, value in match.groupdict().items() if value)
+        before = text[end : match.start()]
+        denied = _DENIED_BEFORE.search(before)
+        kept += [before[: denied.start()] if denied else before, " "]
+        end = match.end()
+        if denied or found.setdefault(name, value) != value:
+            others.append(f"{denied[0] if denied else ''}{value}".strip())
+    return "".join([*kept, text[end:]]), found, tuple(others)
 
 
 def _lower(value: str | None) -> str | None:
@@ -240,7 +261,8 @@ def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:
     named = bool(match["noun"] or match["second"] or match["named"] or _CHEST_BEFORE.search(text[: match.start()]))
     plain = match["first"].lower()
     short = plain in ("pa", "ap", "posteroanterior", "anteroposterior", "laterals", "frontals")
-    return named or short or not after or not before or (is_denied and after[0] in ",;.)")
+    alone = not after or not before or (before[-1] in ".;" and after[0] in ".;,") or (is_denied and after[0] in ",;.)")
+    return named or short or alone
 
 
 def _limit(matches: list[re.Match[str]]) -> int | None:

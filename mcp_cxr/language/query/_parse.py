@@ -56,7 +56,7 @@ _NORMAL = re.compile(
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
-    r"|any (?:finding|abnormality)|any kind of abnormality)\b"
+    r"|any (?:finding|abnormality)|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )
 _IN_HISTORY = re.compile(
     r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
@@ -131,7 +131,8 @@ def parse_query_text(query: str) -> QueryMeaning:
 
 def _read(query: str) -> QueryMeaning:
     text, corrections = worded_as_reports(query), tuple[Correction, ...]()
-    if not has_foreign_words(query):
+    is_foreign = has_foreign_words(query)
+    if not is_foreign:
         text, corrections = corrected(text, REQUEST_WORDS)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
@@ -139,7 +140,10 @@ def _read(query: str) -> QueryMeaning:
         if not parsed.wanted:
             return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
         return replace(parsed, corrections=corrections, text=text)
-    return replace(_parsed(text), corrections=corrections, text=text)
+    parsed = _parsed(text)
+    if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
+        parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
+    return replace(parsed, corrections=corrections, text=text)
 
 
 def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
@@ -150,13 +154,22 @@ def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
     return "abnormal" if _ABNORMAL.search(plain) else None
 
 
+def _with_fragments_joined(text: str) -> str:
+    """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
+    first, *others = re.split(r"(?<=\w)[.;]\s+", text)
+    for other in others:
+        is_fragment = modifier_values(other) and all(modifier_values(one.text) for one in _mentions(other))
+        first += f"{' ' if is_fragment else '. '}{other}"
+    return first
+
+
 def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
     if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
         return nested
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
-    text, chains = without_joins(_with_kinds_named(_plain(text)))
+    text, chains = without_joins(_with_kinds_named(_plain(_with_fragments_joined(text))))
     mentions = _mentions(text)
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]

@@ -60,7 +60,9 @@ _LETTER = re.compile(
 )
 """An age with the sex as a letter: "65F", "72 yo m", "M 45"."""
 _FIELD = re.compile(
-    r"\b(?:(?P<age>age)\s*[:=]|(?:sex|gender)\s*[:=]\s*(?P<sex>[fm])(?:emale|ale)?\b)\s*", re.IGNORECASE
+    r"(?-i:(?<=\d0s )(?P<letter>[MF])\b)"
+    r"|\b(?:(?P<age>age)\s*[:=]|(?:sex|gender)\s*[:=]\s*(?P<sex>[fm])(?:emale|ale)?\b)\s*",
+    re.IGNORECASE,
 )
 """A field as in "sex:F age:50-70"."""
 _PATIENTS = (
@@ -91,7 +93,10 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     """Return the text without what it says of sex and age; F or M; the lowest and highest age; words of neither."""
     low = high = None
     text = _FIELD.sub(
-        lambda match: "aged " if match["age"] else {"f": "female ", "m": "male "}[match["sex"].lower()], text
+        lambda match: (
+            "aged " if match["age"] else {"f": "female ", "m": "male "}[(match["sex"] or match["letter"]).lower()]
+        ),
+        text,
     )
     text = _DECADES.sub(lambda match: f"{match['whose']}{_TENS[match['tens'].lower() + 'y']}s", text)
     text = _AGE_IN_WORDS.sub(_in_digits, text)

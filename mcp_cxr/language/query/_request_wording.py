@@ -23,6 +23,12 @@ _IS_NOT = (
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
+_FOREIGN_DENIALS = (
+    r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?)\b"
+    r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
+    r"(?:\u0431\u0435\u0437|\u043d\u0435\u0442|\u0628\u062f\u0648\u0646)\b"
+)
+"""Words for "without" and "no" in German, French, Spanish, Italian, Portuguese, Dutch, Chinese, Russian and Arabic."""
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
@@ -57,7 +63,15 @@ _REWORDED: Final = (
         "negative for",
     ),
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
-    (rf"[.;,]\s*({_SIDES}|bilateral|small|moderate|large)\s*(?=[.;]|$)", r" \1"),
+    # denials of other languages: "ohne", "sans", "sin" must not be ignored
+    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
+    # everyday words
+    (r"\b(?:my|his|her|their|our|your)\b", "the"),
+    (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
+    (r"\bfluid (?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)", "pleural fluid, "),
+    (r"\bbroke\b", "broken"),
+    (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
+    (r"\b(broken|cracked|fractured)\s+(?:the|an?|some|one)\s+", r"\1 "),
     # abbreviations
     (r"\bc/w\b", "consistent with"),
     (r"\bw/(?!o\b)\s*", "with "),
@@ -71,6 +85,15 @@ _REWORDED: Final = (
     (r"\bin (?:place|situ)\b(?! of\b)", ""),
     (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
     (r"\bp/w\b", "with"),
+    (r"\s*\br/o\b", "; rule out"),
+    (r"\bf/u\b", "follow up"),
+    (r"\b2/2\b|(?<=\s)2\u00b0 to\b", "due to"),
+    (r"\bnot (?:due|secondary|related|attributable) to\b", "without"),
+    (r"(?-i:\bL)(?:t\.?)?[\s-]sided\b", "left"),
+    (r"(?-i:\bR)(?:t\.?)?[\s-]sided\b", "right"),
+    (r"(?-i:\bBL\b)|\bbilat\b\.?", "bilateral"),
+    (r"\bmod\b\.?", "moderate"),
+    (r"\bspont\b\.?", "spontaneous"),
     (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
     # signs
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),

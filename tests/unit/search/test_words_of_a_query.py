@@ -220,6 +220,11 @@ async def test_not_both_is_named_as_not_applied() -> None:
     assert "'not both' was not applied: studies with both are found, too." in page.warnings
 
 
+async def test_a_query_of_nothing_but_a_date_that_is_no_filter_says_so() -> None:
+    with pytest.raises(QueryError, match="No filter can hold 'autumn of 2014'"):
+        await found("show films from the autumn of 2014")
+
+
 async def test_what_is_asked_for_as_possible_is_said() -> None:
     page = await found("possible pneumothorax")
     assert page.understood is not None

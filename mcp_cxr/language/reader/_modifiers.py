@@ -344,14 +344,15 @@ def _is_degree(sentence: Sentence, index: int, said: frozenset[int]) -> bool:
     if index and index + 1 == len(spans) and spans[index].first.endswith("ly"):  # "has improved slightly"
         return sentence.tokens[spans[index].start - 1].endswith(("ed", "n"))
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
-    if following and following.entry is None and spans[index].first.endswith("ly"):
+    is_adverb = spans[index].first.endswith("ly") or spans[index].first == "somewhat"
+    if following and following.entry is None and is_adverb:
         return following.first.isalpha() and following.first not in _OF_LISTS and following.start not in said
     if following is None or following.dimension != "change" or following.start in said:
         return False
     if set(values_of(sentence, following)) & _NO_AMOUNT:
         return False
     is_noun = sentence.tokens[following.end : following.end + 1] in (["of"], ["in"])
-    return spans[index].first.endswith("ly") or is_noun or not sentence.words(following)[-1].endswith("ing")
+    return is_adverb or is_noun or not sentence.words(following)[-1].endswith("ing")
 
 
 def _is_denied(spans: Sequence[Span], index: int) -> bool:
@@ -531,7 +532,14 @@ def _neighbors(count: int) -> Iterator[tuple[int, int]]:
 
 
 def _continues(gap: Sequence[Span]) -> bool:
-    """Whether nothing between two findings begins another statement or changes the polarity."""
+    """Whether nothing between two findings begins another statement or changes the polarity.
+
+    "Opacity, which may represent pneumonia" goes on.
+    """
+    explains = any(span.first in _EXPLAINING or span.is_cue("possible") for span in gap)
     return not any(
-        span.first in (";", ":", "?") or span.is_cue("absent", "end", "resolved", "unstated", "history") for span in gap
+        span.first in (";", ":", "?")
+        or span.is_cue("absent", "resolved", "unstated", "history")
+        or (span.is_cue("end") and not (explains and span.first == "which"))
+        for span in gap
     )

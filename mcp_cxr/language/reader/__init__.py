@@ -1,7 +1,7 @@
 """Reads reports: their sections and statements, the findings of each, and what a study says of each finding."""
 
 from mcp_cxr.language.reader._mentions import Mention, changes_denied, mentions_in
-from mcp_cxr.language.reader._modifiers import modifier_values, modifiers_in
+from mcp_cxr.language.reader._modifier_values import modifier_values, modifiers_in
 from mcp_cxr.language.reader._scopes import Status
 from mcp_cxr.language.reader._sections import SectionKind, main_text, sections, statements
 from mcp_cxr.language.reader._study_reading import (

@@ -120,7 +120,8 @@ def _finding_mentions(
                 entry,
                 said,
                 modifiers=values | {"resolved"} if gone else values,
-                is_history=scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start]),
+                is_history=not is_resolved
+                and (scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start])),
                 joined_by=_joined_by(sentence.spans, found.at),
             )
 

@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 _NEAR = 3  # tokens between a finding and what is said of it alone
 _MOST_BEFORE = 8  # articles and modifiers before a finding
 _VERBS = frozenset(
-    {"is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "persists"}
+    {"is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "persists", "persist"}
 )
 _ASSERTING = _VERBS | frozenset(
     "suggest suggests represent represents reflect reflects measures measure shows demonstrates indicate indicates"
     " projects project terminates ends overlies overlie courses persist noted".split()
 )
 """Verbs of a statement of its own."""
+_SHOWED = ("showed", "demonstrated", "revealed")
+_OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "ct", "mri"})
+_BEFORE_NAMES = frozenset("the a an and known superimposed underlying associated concurrent adjacent".split())
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
@@ -109,10 +112,10 @@ class Scopes:
         self._covered: dict[str, bytearray] = {}
         for index, span in enumerate(self._spans):
             if isinstance(span.entry, Cue) and span.entry.scope:
-                covered = self._covered.setdefault(span.entry.status, bytearray(len(self._tokens)))
                 for first, end in self._ranges(index, span, span.entry):
-                    start, stop = self._token(first), self._token(end)
-                    covered[start:stop] = b"\1" * (stop - start)
+                    self._cover(span.entry.status, first, end)
+            elif span.first in _SHOWED and self._is_of_another_examination(index):
+                self._cover("history", index + 1, self._next("end", index + 1))
 
     def holds(self, status: str, token: int) -> bool:
         """Whether a token is in the scope of a cue for `status`."""
@@ -129,6 +132,15 @@ class Scopes:
         if self.holds("absent", token) or self.holds("resolved", token):
             return Status.ABSENT
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
+
+    def _cover(self, status: str, first: int, end: int) -> None:
+        start, stop = self._token(first), self._token(end)
+        self._covered.setdefault(status, bytearray(len(self._tokens)))[start:stop] = b"\1" * (stop - start)
+
+    def _is_of_another_examination(self, verb: int) -> bool:
+        """Whether a verb says what another examination showed: "the previous radiograph from May showed edema"."""
+        before = self._tokens[max(0, self._token(verb) - _MOST_BEFORE) : self._token(verb)]
+        return not _OTHER_EXAMINATIONS.isdisjoint(before) and not self._any("named", 0, verb)
 
     def _token(self, index: int) -> int:
         return self._spans[index].start if index < len(self._spans) else len(self._tokens)
@@ -166,7 +178,7 @@ class Scopes:
             yield index + 1, end
         if scope in ("before", "both"):
             start = self._start_before(index, span, cue)
-            if cue.status != "absent" or not self._any("device part", start, index):
+            if cue.status not in ("absent", "possible") or not self._any("device part", start, index):
                 yield start, index
 
     def _scope(self, index: int, cue: Cue, end: int) -> str:
@@ -189,7 +201,8 @@ class Scopes:
         later = bisect_left(findings, index)
         starts += firsts[max(0, later - 1) : later]
         start = max([*starts, *self._last_of_statements(index, cue)], default=0)
-        if span.first == "none" and not self._any("named", start, index):  # "evaluation for edema is limited, but none"
+        is_pronoun = span.first == "none" or (start and self._spans[start - 1].first in ("which", "that"))
+        if is_pronoun and not self._any("named", start, index):  # "evaluation for edema is limited, but none is seen"
             named = bisect_left(self._all("named"), index)
             start = min([start, *self._all("named")[max(0, named - 1) : named]])
         return start
@@ -228,7 +241,7 @@ class Scopes:
     def _finding_at(self, at: int) -> int | None:
         """Return the index of the finding that follows after articles and modifiers alone."""
         for index, span in enumerate(self._spans[at : at + _MOST_BEFORE], start=at):
-            if not isinstance(span.entry, Modifier) and span.first not in ("the", "a", "an", "and", "known"):
+            if not isinstance(span.entry, Modifier) and span.first not in _BEFORE_NAMES:
                 return index if isinstance(span.entry, FindingEntry) else None
         return None
 

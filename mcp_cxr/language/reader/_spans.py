@@ -104,6 +104,8 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         if joined is None:
             break
         sentence = _divided(joined, is_query=is_query)
+    if not is_query and "one" in sentence.tokens:
+        sentence = _divided(_with_ones_named(sentence), is_query=is_query)
     whole = _with_finding_of_side(sentence)
     return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
 
@@ -246,6 +248,17 @@ def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
             and side.dimension == other.dimension == "side"
         ):
             return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
+    return tokens
+
+
+def _with_ones_named(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "no large effusion, but a small one" as those of "..., but a small effusion"."""
+    named: Sequence[str] = ()
+    tokens: list[str] = []
+    for before, span in zip([None, *sentence.spans], sentence.spans, strict=False):
+        words = sentence.words(span)
+        named = words if isinstance(span.entry, FindingEntry) else named
+        tokens += named if named and span.first == "one" and before and isinstance(before.entry, Modifier) else words
     return tokens
 
 

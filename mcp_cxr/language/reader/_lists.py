@@ -1,0 +1,174 @@
+"""Gives findings of a list the side, place and change that is stated once for all of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import pairwise, takewhile
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import (
+    Cue,
+    FindingEntry,
+    Modifier,
+    ancestors,
+    dimensions,
+)
+from mcp_cxr.language.reader._modifier_values import values_of
+from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from mcp_cxr.language.reader._findings import FindingInSentence
+    from mcp_cxr.language.reader._spans import Sentence, Span
+
+SIZES = frozenset({"small", "moderate", "large", "borderline"})
+"""Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
+_SPINE = frozenset({"spine", "cervical spine", "thoracic spine", "lumbar spine"})
+_BONES = _SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
+"""Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
+_SKELETAL = frozenset(
+    "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
+    "|scoliosis|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node"
+    "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
+)
+"""Findings, with their narrower ones, that are at a level of the spine."""
+_SAYING = frozenset("is are was were has have remains remain persists persist appears appear".split())
+_PLURAL = frozenset("are were remain have appear continue persist".split())
+_DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
+"""Findings whose side is where something went: "deviated to the right by a goiter"."""
+_EXPLAINING = frozenset(
+    "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
+)
+"""Words between a finding and what is said to explain it."""
+
+
+@cache
+def is_skeletal(finding: str) -> bool:
+    return not _SKELETAL.isdisjoint((finding, *ancestors(finding)))
+
+
+def separates(span: Span) -> bool:
+    return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in _EXPLAINING
+
+
+def share_places(
+    sentence: Sentence,
+    found: Sequence[FindingInSentence],
+    own: list[list[set[str]]],
+    polarity: Callable[[int], tuple[bool, bool]],
+) -> None:
+    """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
+    located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
+    for source, target in _neighbors(len(found)) if any(located) else ():
+        if not located[source] or located[target] or not _takes_place_of(found[target].entry, found[source].entry):
+            continue
+        first, second = sorted((source, target))
+        gap = sentence.spans[found[first].at + 1 : found[second].at]
+        is_cause = any(one.first == "by" for one in gap)
+        if target < source and _is_accompanied(sentence, gap, sentence.spans[found[source].at]):
+            continue
+        if (found[first].stated and not is_cause) or found[second].stated or not _continues(gap):
+            continue
+        if polarity(sentence.spans[found[source].at].start) != polarity(sentence.spans[found[target].at].start):
+            continue
+        if _are_statements(sentence.spans, found[first].at, found[second].at):
+            continue
+        if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
+            continue
+        shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & _SPINE
+        if not is_skeletal(found[target].entry.name):
+            shared -= _BONES
+        own[target][0] |= shared
+        located[target] = shared
+
+
+def share_changes(
+    sentence: Sentence, own: dict[int, list[tuple[int, tuple[str, ...]]]], polarity: Callable[[int], object]
+) -> None:
+    """Give the change that is said of a list to all in it: "right effusion and left opacity are unchanged"."""
+    spans = sentence.spans
+    changes: list[tuple[int, tuple[str, ...]]] = []
+    for last, before in pairwise(reversed(own)):
+        changes = [
+            (index, values)
+            for index, values in own[last]
+            if (index, values) in changes
+            or (index > last and dimensions()[values[0]] == "change" and _is_of_several(spans[last + 1 : index + 1]))
+        ]
+        is_listed = all(_goes_on_with_list(span) for span in spans[before + 1 : last])
+        is_alike = polarity(spans[before].start) == polarity(spans[last].start)
+        if changes and is_listed and is_alike and not any(dimensions()[one[0]] == "change" for _, one in own[before]):
+            own[before] += changes
+
+
+def _is_of_several(spans: Sequence[Span]) -> bool:
+    """Whether a change is said with a verb in the plural, and nothing else between."""
+    return any(span.first in _PLURAL for span in spans) and not any(separates(span) for span in spans)
+
+
+def _goes_on_with_list(span: Span) -> bool:
+    return isinstance(span.entry, Modifier) or (span.entry is None and span.first in (",", "and", "the", "a", "an"))
+
+
+def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
+    """Whether a finding that has no side or place is where the other finding of its list is.
+
+    A line and an effusion need not be on one side, a chest tube and a pneumothorax are; what is in the spine may be in
+    the same part of it.
+    """
+    if other.name in _DIRECTED:
+        return False
+    if not entry.shares_side:
+        return is_skeletal(entry.name) and is_skeletal(other.name)
+    return (other.kind == "device") is (entry.kind == "device") or other.name == "chest tube"
+
+
+def share_sizes(sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]]) -> None:
+    """Give the size before the first of two alternatives to the second: "minimal scarring or atelectasis"."""
+    for first, second, parts, others in zip(found, found[1:], own, own[1:], strict=False):
+        gap = sentence.spans[first.at + 1 : second.at]
+        if [one.first for one in gap] not in (["or"], ["and", "or"]):
+            continue
+        if first.stated or second.stated or any(not part.isdisjoint(SIZES) for part in others):
+            continue
+        for part in others:
+            part.update(SIZES.intersection(*parts))
+
+
+def _are_statements(spans: Sequence[Span], first: int, second: int) -> bool:
+    """Whether two findings have a verb each: "right effusion persists, and pneumonia is possible"."""
+    gap = spans[first + 1 : second]
+    verb = next((at for at, span in enumerate(gap) if span.first in _SAYING), len(gap))
+    following = takewhile(lambda span: not span.is_separator, spans[second + 1 : second + 4])
+    return any(span.first in (",", "and") for span in gap[verb:]) and any(one.first in _SAYING for one in following)
+
+
+def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:
+    """Whether what is listed with a finding has a place before its name: "consolidation with a left nodule"."""
+    words = [one.first for one in gap]
+    if {"with", "and"}.isdisjoint(words) or not {"consistent", "compatible", "keeping", "or"}.isdisjoint(words):
+        return False
+    named = () if "of" in sentence.words(source) else values_of(sentence, source)  # "collapse of the left lower lobe"
+    values = [*named, *(value for one in gap for value in values_of(sentence, one))]
+    return any(dimensions()[value] in ("side", "place") for value in values)
+
+
+def _neighbors(count: int) -> Iterator[tuple[int, int]]:
+    """Yield each index of a list with the next one, then from the end each with the one before."""
+    yield from ((n - 1, n) for n in range(1, count))
+    yield from ((n, n - 1) for n in range(count - 1, 0, -1))
+
+
+def _continues(gap: Sequence[Span]) -> bool:
+    """Whether nothing between two findings begins another statement or changes the polarity.
+
+    "Opacity, which may represent pneumonia" goes on.
+    """
+    explains = any(span.first in _EXPLAINING or span.is_cue("possible") for span in gap)
+    return not any(
+        span.first in (";", ":", "?")
+        or span.is_cue("absent", "resolved", "unstated", "history")
+        or (span.is_cue("end") and not (explains and span.first == "which"))
+        for span in gap
+    )

@@ -25,6 +25,7 @@ _IMPLIED = {finding: places for _, places, finding in _AT_PLACES}
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
 _LEVELS = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
+_OUTSIDE_LUNGS = _LEVELS | {"abdomen", "clavicle", "humerus", "neck", "rib", "scapula", "shoulder", "sternum"}
 _OF_SPINE = frozenset(
     "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
     "|hypertrophic changes of the spine|diffuse idiopathic skeletal hyperostosis".split("|")
@@ -48,7 +49,7 @@ def at_places(
     for name, places, narrower_name in _AT_PLACES:
         if entry.name == name and places <= values and sides <= places:
             entry = finding_entries()[narrower_name]
-    if not is_query and status is not Status.ABSENT:
+    if not is_query and status is not Status.ABSENT and values.isdisjoint(_OUTSIDE_LUNGS):
         entry = finding_entries()[_BY_DEFAULT.get(entry.name, entry.name)]
     implied = _IMPLIED.get(entry.name, frozenset())
     yield entry, values - implied if is_query else values | implied

@@ -34,7 +34,9 @@ _SKELETAL = frozenset(
 )
 """Findings, with their narrower ones, that are at a level of the spine."""
 _SAYING = frozenset("is are was were has have remains remain persists persist appears appear".split())
-_PLURAL = frozenset("are were remain have appear continue persist".split())
+_ADJACENT = frozenset("adjacent associated overlying underlying surrounding subjacent accompanying compressive".split())
+"""Words for what is at the place of the finding before."""
+PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
 """Findings whose side is where something went: "deviated to the right by a goiter"."""
 _EXPLAINING = frozenset(
@@ -104,7 +106,7 @@ def share_changes(
 
 def _is_of_several(spans: Sequence[Span]) -> bool:
     """Whether a change is said with a verb in the plural, and nothing else between."""
-    return any(span.first in _PLURAL for span in spans) and not any(separates(span) for span in spans)
+    return any(span.first in PLURAL_VERBS for span in spans) and not any(separates(span) for span in spans)
 
 
 def _goes_on_with_list(span: Span) -> bool:
@@ -163,12 +165,14 @@ def _neighbors(count: int) -> Iterator[tuple[int, int]]:
 def _continues(gap: Sequence[Span]) -> bool:
     """Whether nothing between two findings begins another statement or changes the polarity.
 
-    "Opacity, which may represent pneumonia" goes on.
+    "Opacity, which may represent pneumonia" and "left effusion, with adjacent atelectasis" go on.
     """
     explains = any(span.first in _EXPLAINING or span.is_cue("possible") for span in gap)
-    return not any(
-        span.first in (";", ":", "?")
-        or span.is_cue("absent", "resolved", "unstated", "history")
-        or (span.is_cue("end") and not (explains and span.first == "which"))
-        for span in gap
+    ends = (at for at, span in enumerate(gap) if span.is_cue("end"))
+    goes_on = all(
+        (explains and gap[at].first == "which") or any(span.first in _ADJACENT for span in gap[at + 1 : at + 2])
+        for at in ends
+    )
+    return goes_on and not any(
+        span.first in (";", ":", "?") or span.is_cue("absent", "resolved", "unstated", "history") for span in gap
     )

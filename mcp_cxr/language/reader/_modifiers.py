@@ -17,7 +17,15 @@ from mcp_cxr.language._vocabulary import (
     Structure,
     dimensions,
 )
-from mcp_cxr.language.reader._lists import SIZES, is_skeletal, separates, share_changes, share_places, share_sizes
+from mcp_cxr.language.reader._lists import (
+    PLURAL_VERBS,
+    SIZES,
+    is_skeletal,
+    separates,
+    share_changes,
+    share_places,
+    share_sizes,
+)
 from mcp_cxr.language.reader._modifier_values import NAMING_SIZES, values_of
 from mcp_cxr.language.reader._spans import SEPARATORS
 
@@ -137,6 +145,8 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
     previous = 0
     for index, values in of_finding:
         is_apart = any(span.is_separator for span in spans[previous + 1 : index])
+        if index > at and spans[index].dimension == "change":  # "in the right apex and left base have worsened"
+            is_apart = is_apart or any(span.first in PLURAL_VERBS for span in spans[max(at, previous) + 1 : index])
         is_apart = is_apart or (spans[previous].dimension == "change" and spans[previous + 1].first in ("in", "of"))
         if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
             parts.append(set())

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _CALL = r"(?P<call>search_medical_images\((?:[^()\"]|\"[^\"]*\")*\))"
 _QUOTED = r"(?<!\w)'[^']*'|\"[^\"]*\""
-_PLAIN_WORDS = frozenset(("view",))
+_PLAIN_WORDS = frozenset(("view", "matched"))
 """Arguments whose names messages also use as words: "Unknown view"."""
 
 

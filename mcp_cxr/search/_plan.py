@@ -40,8 +40,6 @@ CountName = Literal[
 ]
 """What a page of results counts; `counts` makes the numbers that are shown of it."""
 
-SHOWN_COUNTS: tuple[CountName, ...] = ("present", "full", "stated", "unknown", "all", "denied", "conflicting")
-"""Those that `counts` needs."""
 _PRESENT: tuple[TermKind, ...] = ("present",)
 _STATED: tuple[TermKind, ...] = ("present", "possible")
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.records import Filter, ImageId, Matched, StoredImage
     from mcp_cxr.search._intermediate_results import IntermediateResults
+    from mcp_cxr.search._plan import CountName
     from mcp_cxr.search._rank import RankedGroup
 
 _CHANCE_PERCENTILE = 95.0
@@ -30,6 +31,7 @@ _SIMILARITY_ALONE = (
     "No {searched} matches. The images are ranked by similarity alone; even the first may be unrelated to the query."
 )
 _NOT_DENIED = "No report or label denies what the query rules out; the studies listed do not mention it."
+_UNKNOWN_PATIENTS: tuple[CountName, ...] = ("sex unknown", "age unknown", "patient unknown")
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
     "full": "tags of the study's other images",
@@ -191,7 +193,7 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
 
 
 def _match_warnings(search: IntermediateResults) -> list[str]:
-    """Warn if no report, label or tag matches, if the view of matching studies is unknown, and of blank labels."""
+    """Warn if no report, label or tag matches, and of what is left out."""
     found: list[str] = []
     counted = (
         dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
@@ -201,15 +203,27 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
     elif not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
         searched = "finding or public label" if search.findings_only else "report, label or tag"
         found.append(_SIMILARITY_ALONE.format(searched=searched))
+    return [*found, *left_out_warnings(counted, search.where, search.facts.total)]
+
+
+def left_out_warnings(counted: Mapping[CountName, int], where: Filter, total: int) -> list[str]:
+    """Return how many studies were left out because something of them is unknown, and how many labels are blank.
+
+    Args:
+        counted: How many pass each filter of the plan.
+        where: The filters in force.
+        total: The number of results.
+    """
+    found: list[str] = []
     if counted.get("view unknown"):
         found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
-    if unknown := sum(counted.get(name, 0) for name in ("sex unknown", "age unknown", "patient unknown")):
-        found.append(f"Studies left out because they have {_unknown_facts(search.where)}: {unknown}.")
+    if unknown := sum(counted.get(name, 0) for name in _UNKNOWN_PATIENTS):
+        found.append(f"Studies left out because they have {_unknown_facts(where)}: {unknown}.")
     if counted.get("labels blank"):
-        label = "the label" if len(search.where.labels_absent) == 1 else "a label"
+        label = "the label" if len(where.labels_absent) == 1 else "a label"
         found.append(
-            f"{counted['labels blank']} of the {search.facts.total} results have no value for {label} that must be"
-            " absent, so the finding may be present there."
+            f"{counted['labels blank']} of the {total} results have no value for {label} that must be absent, so the"
+            " finding may be present there."
         )
     return found
 

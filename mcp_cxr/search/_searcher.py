@@ -10,10 +10,10 @@ from mcp_cxr.errors import NotFound, StoreUnavailable
 from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, finding_entries, read_study, stated_terms
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
-from mcp_cxr.search._plan import SHOWN_COUNTS, CountName, SearchPlan, counts, plan_without_words, plan_words
+from mcp_cxr.search._plan import CountName, SearchPlan, counts, plan_without_words, plan_words
 from mcp_cxr.search._query_embedder import EmbeddedQuery, QueryEmbedder, RankingVectors
 from mcp_cxr.search._rank import POOL_SIZE, RankedGroup, rank_tiers
-from mcp_cxr.search._result_page import hits_and_warnings, images_to_load
+from mcp_cxr.search._result_page import hits_and_warnings, images_to_load, left_out_warnings
 from mcp_cxr.search._understand import FIRST_DATE, understand
 from mcp_cxr.stores import with_mimic_prefixes
 
@@ -113,20 +113,18 @@ class Searcher:
         """
         understood = await understand(query, self._store, searchable_words)
         where = await self._filter(understood.query, findings_only=searchable_words == "findings")
-        filters = _filters(understood, where)
-        if understood.meaning is None:
-            uses = Understood(**understood.word_uses) if query.text else None
-            return Selection(where, where, uses, filters, None, understood.warnings)
-        plan = plan_words(understood.meaning, where, by_vector=False)
-        names = SHOWN_COUNTS
-        found = [await self._store.count(plan.count_filters[name], distinct="study") for name in names]
+        meaning = understood.meaning
+        plan = plan_without_words(where) if meaning is None else plan_words(meaning, where, by_vector=False)
+        counted = {**plan.count_filters, **_of_left_out(plan, understood, where)}
+        found = {name: await self._store.count(each, distinct="study") for name, each in counted.items()}
+        total = await self._store.count(plan.result_filter, distinct="study")
         return Selection(
-            plan.count_filters["full"],
-            plan.count_filters["stated"],
-            Understood(**understood.word_uses),
-            filters,
-            counts(dict(zip(names, found, strict=True))),
-            understood.warnings,
+            plan.count_filters.get("full", where),
+            plan.count_filters.get("stated", where),
+            Understood(**understood.word_uses) if query.text else None,
+            _filters(understood, where),
+            None if meaning is None else counts(found),
+            (*understood.warnings, *left_out_warnings(found, where, total)),
         )
 
     async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
@@ -165,13 +163,7 @@ class Searcher:
                 vector_only=query.mode == "vector",
                 example_terms=example_terms,
             )
-        if understood.view_applied:
-            unknown_view = replace(plan.count_filters.get("full", where), view=("UNKNOWN",))
-            plan = replace(plan, count_filters={**plan.count_filters, "view unknown": unknown_view})
-        if where.labels_absent:
-            blank = replace(plan.result_filter, labels_blank=where.labels_absent)
-            plan = replace(plan, count_filters={**plan.count_filters, "labels blank": blank})
-        plan = replace(plan, count_filters={**plan.count_filters, **_of_unknown_patients(plan.result_filter)})
+        plan = replace(plan, count_filters={**plan.count_filters, **_of_left_out(plan, understood, where)})
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -272,6 +264,16 @@ def _stated(stored: StoredImage) -> list[str]:
         for name, reading in readings.items()
         if reading.status is not Status.ABSENT and entries[name].kind != "clinical"
     ]
+
+
+def _of_left_out(plan: SearchPlan, understood: UnderstoodQuery, where: Filter) -> dict[CountName, Filter]:
+    """Return the filters of what is left out because a view, a sex or an age is unknown, and of blank labels."""
+    found = _of_unknown_patients(plan.result_filter)
+    if understood.view_applied:
+        found["view unknown"] = replace(plan.count_filters.get("full", where), view=("UNKNOWN",))
+    if where.labels_absent:
+        found["labels blank"] = replace(plan.result_filter, labels_blank=where.labels_absent)
+    return found
 
 
 def _of_unknown_patients(where: Filter) -> dict[CountName, Filter]:

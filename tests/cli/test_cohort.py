@@ -60,6 +60,7 @@ def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path
     assert "--per-subject must be 1 or more" in on_new("cohort", "make", "x", "--per-subject", "0").error
     assert "Leave out --balance" in on_new("cohort", "make", "x", "--balance", "Edema").error
     assert "There is no cohort x. Cohorts: none yet; make one" in on_new("cohort", "verify", "x").error
+    assert "'left' matched nothing: add the finding" in on_new("cohort", "make", "x", "left").error
     assert "--csv FILE, --jsonl FILE or --links FOLDER" in on_new("cohort", "export", "x").error
 
 

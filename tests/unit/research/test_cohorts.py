@@ -194,6 +194,8 @@ async def test_words_are_read_as_in_a_search_and_parts_of_a_match_are_marked(tmp
         found = await archive.search("left pleural effusion", mode="words", limit=100)
         full = await archive.make_cohort("full", "left pleural effusion")
         part = await archive.make_cohort("part", "left pleural effusion", matched="part", view=["PA"])
+        with pytest.raises(QueryError, match="Studies left out because they have no sex recorded: 3"):
+            await archive.make_cohort("women", "effusion", sex="F")
     assert [row.study_id for row in full.rows] == ["s000", "s003"]
     assert {row.study_id: row.matched for row in part.rows} == {"s000": "full", "s001": "part", "s003": "full"}
     assert full.header["counts"] == found.counts

@@ -361,7 +361,7 @@ def _is_context(statement: Statement, mention: Mention) -> bool:
 
 
 def _named(group: Sequence[WantedFinding]) -> str:
-    return " or ".join(wanted.description for wanted in group)
+    return " or ".join(dict.fromkeys(wanted.description for wanted in group))
 
 
 def _shortened(text: str) -> str:

@@ -332,7 +332,7 @@ def _has_filter(query: Query) -> bool:
 
 
 def _described(group: Sequence[WantedFinding]) -> str:
-    names = " or ".join(one.description for one in group)
+    names = " or ".join(dict.fromkeys(one.description for one in group))
     return f"{names}, possible ones first" if any(one.is_hedged for one in group) else names
 
 

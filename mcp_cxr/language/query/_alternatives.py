@@ -20,6 +20,8 @@ Chain: TypeAlias = tuple[frozenset[str], ...]
 
 NOT_STATED = frozenset({"acute", "focal", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
+CHANGED_OR_GONE: Chain = tuple(frozenset({value}) for value in ("improved", "worse", "unchanged", "resolved"))
+"""Changes that no mention has two of: "improved or resolved"."""
 _FEWEST = 2  # alternatives
 _JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")
 _ALTERNATIVE = re.compile(r"\b(?:or|nor|to)\b")
@@ -78,6 +80,19 @@ def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
     if any(values.isdisjoint(SIDES) for values in chain):  # "right middle or lower lobe"
         rest |= wanted.modifiers & {*SIDES}
     return [replace(wanted, modifiers=rest | values) for values in held]
+
+
+def chains_of_denials(chains: Sequence[Chain], groups: Iterable[Sequence[WantedFinding]]) -> list[Chain]:
+    """Return the chains of what is ruled out: those that do not belong to a finding that is wanted.
+
+    "Left or right effusion, not bilateral" rules out neither the left nor the right one.
+    """
+    left = list(chains)
+    for one in (one for group in groups for one in group):
+        used = next((chain for chain in left if len(_divided(one, chain)) >= _FEWEST), None)
+        if used is not None:
+            left.remove(used)
+    return left
 
 
 def joined_groups(

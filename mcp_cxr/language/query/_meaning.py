@@ -249,7 +249,7 @@ class QueryMeaning:
     def text_to_embed(self) -> str:
         """The findings as understood, with their modifiers; the text if there are none; empty if it only rules out."""
         if self.wanted:
-            return ", ".join(" or ".join(one.phrase for one in group) for group in self.wanted)
+            return ", ".join(" or ".join(dict.fromkeys(one.phrase for one in group)) for group in self.wanted)
         if self.judgment:
             return "abnormal chest x-ray" if self.judgment == "abnormal" else "normal chest x-ray"
         return "" if self.only_rules_out else self.text

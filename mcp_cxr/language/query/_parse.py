@@ -20,11 +20,19 @@ from mcp_cxr.language._vocabulary import (
     stem,
     terms,
 )
-from mcp_cxr.language.query._alternatives import NOT_STATED, alternatives, joined_groups, without_joins
+from mcp_cxr.language.query._alternatives import (
+    CHANGED_OR_GONE,
+    NOT_STATED,
+    alternatives,
+    chains_of_denials,
+    joined_groups,
+    without_joins,
+)
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._nested import parsed_nested
+from mcp_cxr.language.query._one_side import parsed_on_one_side
 from mcp_cxr.language.query._request_wording import worded_as_reports
 from mcp_cxr.language.query._spelling import Correction, corrected
 from mcp_cxr.language.reader import (
@@ -48,7 +56,7 @@ REQUEST_WORDS = frozenset(
 )
 """Words of a request that describe no image: "please show me all patients with"."""
 _NORMAL = re.compile(
-    r"^(?P<what>(?:completely |entirely )?(?:normals?|unremarkable|negative|clear)"
+    r"^(?P<what>(?:completely |entirely )?(?:normals?|unremarkable|negative|clear|wnl|nad|within normal limits)"
     r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
@@ -178,8 +186,8 @@ def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
     ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
     return QueryMeaning(
-        wanted=_not_implied([alternatives(group, chains) for group in groups]),
-        ruled_out=alternatives(ruled_out, chains),
+        wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
+        ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=() if findings else _unique(modifiers_in(text)),
@@ -207,6 +215,8 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
     ):
         rest = _parsed(f"{text[: or_not.start()]} {text[or_not.end() :]}", most_parts)
         return replace(rest, not_applied=(*rest.not_applied, or_not["alternative"]))
+    if on_one_side := parsed_on_one_side(text, lambda part: _parsed(part, most_parts)):
+        return on_one_side
     not_there = list(_NOT_THERE.finditer(text))
     if 0 < len(not_there) <= _MOST_KINDS and (values := _place_alone((denied := not_there[0])["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}", most_parts)

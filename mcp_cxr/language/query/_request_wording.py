@@ -20,6 +20,7 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
+_AT_WORK = r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|project|paper|thesis)\b"
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
@@ -55,7 +56,7 @@ _REWORDED: Final = (
     (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
     (r"[\"\u201c\u201d\u201e]", ""),
     (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
-    (r"(?<=[a-z]{3})/(?=[a-z]{3})", " or "),
+    (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
     (r"\bxor\b", "or"),
     (
@@ -72,7 +73,14 @@ _REWORDED: Final = (
     (r"\bbroke\b", "broken"),
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (r"\b(broken|cracked|fractured)\s+(?:the|an?|some|one)\s+", r"\1 "),
+    (
+        rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?=(?:please |now )?(?:find|show|give|list|get|retrieve|pull|search)\b)",
+        "",
+    ),
+    (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
     # abbreviations
+    (r"\bsm\b", "small"),
+    (r"\blg\b\.?", "large"),
     (r"\bc/w\b", "consistent with"),
     (r"\bw/(?!o\b)\s*", "with "),
     (r"\band\s*/\s*or\b", "or"),
@@ -95,6 +103,7 @@ _REWORDED: Final = (
     (r"\bmod\b\.?", "moderate"),
     (r"\bspont\b\.?", "spontaneous"),
     (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
+    (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
     # signs
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
     (r"#\s*(?=[a-z])", "fracture "),
@@ -146,6 +155,15 @@ _REWORDED: Final = (
     (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
     (_IS_NOT, " without "),
     (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
+    # place in everyday words
+    (
+        r"\bhigh(?=(?:[ -](?:lying|sitting|standing))?\s(?:(?:left|right)\s)?(?:hemi-?\s?)?diaphragms?\b)",
+        "elevated",
+    ),
+    (
+        r"(diaphragms?)\s+(?:that\s+)?(?:sits?|lies|stands|is)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b",
+        r"\1 is elevated",
+    ),
     # change and degree in everyday words
     (
         rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)",

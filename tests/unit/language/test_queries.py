@@ -59,6 +59,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
     ("query", "judgment"),
     [
         ("normal chest", "normal"),
+        ("CXR WNL", "normal"),
         ("show me normal chest x-rays", "normal"),
         ("no findings", "no finding"),
         ("no acute cardiopulmonary process", "no finding"),
@@ -290,7 +291,7 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("consolidation which has cleared", ["consolidation, resolved"], []),
         ("nodules that are not calcified", ["nodule"], ["calcified nodule"]),
         ("edema, effusion without consolidation", ["pulmonary edema", "pleural effusion"], ["consolidation"]),
-        ("no lines, tubes or drains", [], ["support device"]),
+        ("no lines, tubes or drains", [], ["lines and tubes"]),
         ("effusion that has not been excluded", ["pleural effusion"], []),
         ("pneumonia not ruled out", ["pneumonia"], []),
         ("right opacity, left lung clear", ["opacity, right"], ["opacity, left"]),
@@ -310,6 +311,19 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("heart is big", ["cardiomegaly"], []),
         ("both: a pacemaker and sternal wires", ["pacemaker", "sternal wires"], []),
         ("fracture of ribs or clavicles", ["rib fracture", "clavicle fracture"], []),
+        ("unilateral effusion", ["pleural effusion, left", "pleural effusion, right"], ["pleural effusion, bilateral"]),
+        (
+            "edema with effusion only on the left",
+            ["pulmonary edema", "pleural effusion, left"],
+            ["pleural effusion, right"],
+        ),
+        ("left or right mass, not bilateral", ["mass, left", "mass, right"], ["mass, bilateral"]),
+        ("pneumothorax improved or resolved", ["pneumothorax, improved", "pneumothorax, resolved"], []),
+        ("query the archive for scoliosis", ["scoliosis"], []),
+        ("I am studying rib fractures: find chest tubes", ["chest tube"], []),
+        ("sm R eff", ["pleural effusion, right, small"], []),
+        ("the left hemidiaphragm sits too high", ["elevated diaphragm, left"], []),
+        ("enlarged mediastinal glands", ["mediastinal lymphadenopathy"], []),
     ],
 )
 def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: list[str], ruled_out: list[str]) -> None:

@@ -1,0 +1,50 @@
+"""Reads a query that asks for one side only: "unilateral effusion", "effusion only on the left"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import SIDES
+from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
+from mcp_cxr.language.reader import mentions_in, statements
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_WHERE = r"(?P<{}>left|right)(?:\s+(?:side|lung|hemithorax))?"
+_ONE_SIDE = re.compile(
+    r"\b(?:(?P<kind>unilateral|(?:one|single)[ -]sided)"
+    r"|unilaterally|(?:only\s+)?(?:on|at|in)\s+(?:only\s+|just\s+)?(?:one|a\s+single|1)\s+(?:side|lung)(?:\s+only)?"
+    rf"|(?:only|solely|exclusively|isolated|confined|limited|restricted)\s+(?:on|in|at|to)\s+(?:the\s+)?{_WHERE.format('first')}"
+    rf"|(?:(?:on|in|at)\s+the\s+)?{_WHERE.format('last')}\s+only)\b",
+    re.IGNORECASE,
+)
+
+
+def parsed_on_one_side(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeaning | None:
+    """Return the meaning of a query that asks for a finding on one side only; None if it does not.
+
+    Args:
+        text: The query.
+        parse: Reads a text that says nothing of one side only.
+    """
+    match = _ONE_SIDE.search(text)
+    if match is None:
+        return None
+    side = match["first"] or match["last"]
+    before, behind = text[: match.start()], text[match.end() :]
+    meaning = parse(f"{before} {f'on the {side}' if side else ''} {behind}")
+    named = [
+        one.name for statement in statements(behind if match["kind"] else before) for one in mentions_in(statement)
+    ]
+    name = named[0 if match["kind"] else -1] if named else None
+    found = next((one for one in meaning.findings if one.name == name), None)
+    if found is None:
+        return None
+    sides = (side.lower(),) if side else SIDES
+    wanted = tuple(replace(found, modifiers=found.modifiers - {*SIDES} | {one}) for one in sides)
+    other = WantedFinding(found.name, frozenset(SIDES if not side else {*SIDES} - {*sides}), text=found.text)
+    groups = (tuple(new for one in group for new in (wanted if one == found else (one,))) for group in meaning.wanted)
+    return replace(meaning, wanted=tuple(groups), ruled_out=(*meaning.ruled_out, other))

@@ -129,7 +129,9 @@ def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tupl
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
         found = phrases.longest_at(sentence.stems, start)
-        if found and not _qualifies_a_finding(sentence, start + found[0]) and not _is_change(sentence, start):
+        if found and said and _begins_change(sentence, start):  # "is top normal, increased since May"
+            start += found[0]
+        elif found and not _qualifies_a_finding(sentence, start + found[0]) and not _is_change(sentence, start):
             tokens = frozenset(range(start, start + found[0]))
             for one in _denied(found[1]) if _is_after_not(sentence.tokens[:start]) else found[1]:
                 said.setdefault(one, tokens)
@@ -144,6 +146,10 @@ def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tupl
 def _is_change(sentence: Sentence, token: int) -> bool:
     """Whether a token is the end of words for a change: "nearly cleared" does not say "clear"."""
     return any(span.dimension == "change" and span.start < token < span.end for span in sentence.spans)
+
+
+def _begins_change(sentence: Sentence, token: int) -> bool:
+    return any(span.dimension == "change" and span.start == token for span in sentence.spans)
 
 
 def _goes_on(token: str) -> bool:

@@ -35,6 +35,8 @@ SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs
 ALTERNATIVES = frozenset({"or", "versus", "vs"})
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
+_SAYING = frozenset({"is", "has", "appears", "remains", "measures"})
+_BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
@@ -104,8 +106,9 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         if joined is None:
             break
         sentence = _divided(joined, is_query=is_query)
-    if not is_query and "one" in sentence.tokens:
-        sentence = _divided(_with_ones_named(sentence), is_query=is_query)
+    if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
+        whole = _with_ones_named(sentence)
+        sentence = _divided(whole, is_query=is_query) if whole != sentence.tokens else sentence
     whole = _with_finding_of_side(sentence)
     return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
 
@@ -252,13 +255,22 @@ def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
 
 
 def _with_ones_named(sentence: Sentence) -> Sequence[str]:
-    """Return the tokens of "no large effusion, but a small one" as those of "..., but a small effusion"."""
+    """Return the tokens of "no large effusion, but a small one" as those of "..., but a small effusion".
+
+    And those of "right effusion is smaller, the left is larger" as those of "..., the left effusion is larger".
+    """
     named: Sequence[str] = ()
     tokens: list[str] = []
-    for before, span in zip([None, *sentence.spans], sentence.spans, strict=False):
+    spans = sentence.spans
+    for at, span in enumerate(spans):
         words = sentence.words(span)
         named = words if isinstance(span.entry, FindingEntry) else named
-        tokens += named if named and span.first == "one" and before and isinstance(before.entry, Modifier) else words
+        before, after = spans[max(0, at - 2) : at], spans[at + 1 : at + 2]
+        is_one = span.first == "one" and before and isinstance(before[-1].entry, Modifier)
+        tokens += named if named and is_one else words
+        is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
+        if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SAYING:
+            tokens += named
     return tokens
 
 

@@ -145,7 +145,7 @@ async def test_a_search_is_two_round_trips_and_three_in_hybrid_mode(server: Stan
         "facts": 2,
         "the next page": 2,
         "by example": 3,
-        "words and example": 12,  # the example, the sample's mean, and three rankings for each of three tiers
+        "words and example": 18,  # the example, the sample's mean, and three rankings for each of five tiers
     }
 
 

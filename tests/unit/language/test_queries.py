@@ -155,6 +155,22 @@ def test_modifiers_that_or_joins_are_alternatives(query: str, wanted: list[str])
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
+        ("CM, low vols", ["cardiomegaly", "low lung volumes"]),
+        ("2 CM nod RLL", ["nodule, right, lower lobe"]),
+        ("calc'd granuloma, degen spine", ["calcified granuloma", "degenerative spine"]),
+        (
+            "pulm edema, mod effs, RML opac",
+            ["pulmonary edema", "pleural effusion, moderate", "opacity, right, middle lobe"],
+        ),
+    ],
+)
+def test_shortened_words_are_read(query: str, wanted: list[str]) -> None:
+    assert [one.description for one in parse_query_text(query).findings] == wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
         ("multiple nodules", "nodule, multiple"),
         ("at least two nodules", "nodule, multiple"),
         ("more than one calcified granuloma", "calcified granuloma, multiple"),
@@ -208,6 +224,8 @@ def test_a_denied_change_rules_out_no_finding() -> None:
         ("right convex scoliosis", "dextroscoliosis"),
         ("hilar calcifications", "calcification, hilum"),
         ("abdominal aortic aneurysm", "aortic aneurysm"),
+        ("scars at the bases", "scar, base"),
+        ("collapsed lung tissue at the bottom of the left lung", "atelectasis, left, base"),
     ],
 )
 def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) -> None:

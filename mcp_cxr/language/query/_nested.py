@@ -16,6 +16,7 @@ T = TypeVar("T")
 
 _MOST_GROUPS = 32
 """Groups of a meaning; "or" between two parts of n and m groups makes n x m."""
+_MOST_PARENTHESES = 16  # what each holds is read once more
 _OPERATOR = r"(?:(?:and|but|or|with|plus)\b\s*(?:(?:not|without|no)\b)?|(?:not|without|no)\b)"
 _BEHIND = re.compile(rf"[\s,;]*(?P<operator>{_OPERATOR})\s*", re.IGNORECASE)
 _BEFORE = re.compile(rf"(?:^|[\s,;]+)(?P<operator>{_OPERATOR})\s*$", re.IGNORECASE)
@@ -37,6 +38,8 @@ def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
         parse: Reads a text without parentheses.
     """
     text = text.translate(str.maketrans("[]{}", "()()"))
+    if text.count("(") > _MOST_PARENTHESES:
+        return None
     if match := _AND_THEN_OR.match(text):
         parts = [parse(part) for part in match.groups()]
         return _either(parts[0], parts[1], "") if all(one.findings and not one.ruled_out for one in parts) else None

@@ -212,7 +212,7 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ("Right chest tube and small pneumothorax.", [("chest tube", {"right"}), ("pneumothorax", {"small", "right"})]),
         (
             "Advanced degenerative changes of both glenohumeral joints.",
-            [("degenerative change", {"large", "left", "right", "shoulder"})],
+            [("osteoarthritis", {"large", "left", "right", "shoulder"})],
         ),
         (
             "Fractures of the left clavicle and right scapula.",
@@ -229,6 +229,10 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         (
             "Calcified mediastinal and left hilar lymph node.",
             [("calcified lymph node", {"calcified", "mediastinum", "left", "hilum"})],
+        ),
+        (
+            "Degenerative changes of the spine and AC joints.",
+            [("osteoarthritis", {"shoulder"}), ("degenerative spine", {"thoracic spine"})],
         ),
         ("Spondylosis of the thoracolumbar spine.", [("spondylosis", {"thoracic spine", "lumbar spine"})]),
         ("Trachea displaced to the right by a goiter.", [("tracheal deviation", {"right"}), ("goiter", set[str]())]),

@@ -138,7 +138,9 @@ def test_long_blanks_and_sentences_are_read_in_linear_time(report: str) -> None:
     assert process_time() - start < 5  # more than a minute before
 
 
-@pytest.mark.parametrize("part", ["not l no ", "not right ", "left ", "no effusion, nor ", "effusion and (", "(edema) or "])
+@pytest.mark.parametrize(
+    "part", ["not l no ", "not right ", "left ", "no effusion, nor ", "effusion and (", "(edema) or "]
+)
 def test_no_question_of_2000_characters_takes_long(part: str) -> None:
     question = (part * 2_000)[:1_992]
     start = process_time()

@@ -6,7 +6,18 @@ from dataclasses import replace
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from mcp_cxr.language._vocabulary import FindingEntry, Modifier, Predicate, Structure, ancestors, predicates, structures
+from mcp_cxr.language._vocabulary import (
+    Cue,
+    FindingEntry,
+    Modifier,
+    Predicate,
+    Structure,
+    ancestors,
+    findings,
+    predicates,
+    stems_of,
+    structures,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -18,6 +29,7 @@ FoundPredicate: TypeAlias = "tuple[Predicate, frozenset[int]]"
 _REACH = 7  # tokens between a structure and what is said of it
 _BEFORE = 8  # tokens before a structure in which what is said of it may begin
 _BETWEEN = 3  # of these tokens that say something
+_COPULAS = frozenset("is are appears appear remains remain which".split())
 _FILLERS = frozenset("is are present seen noted again in within of the".split())
 
 
@@ -47,6 +59,7 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
                 said += _narrower_before(sentence, at, structure)
         elif isinstance(span.entry, Structure):
             said += _findings_by_predicates(sentence, at, span.entry)
+    named = _with_calcified(sentence, named)
     taken = {token for one in said for token in one.predicate}
     found = [
         FindingInSentence(at, entry)
@@ -56,6 +69,31 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
     if not said:  # nearly all
         return found
     return sorted({(one.at, one.entry.name): one for one in [*found, *said]}.values(), key=attrgetter("at"))
+
+
+def _with_calcified(
+    sentence: Sentence, named: list[tuple[int, Span, FindingEntry]]
+) -> list[tuple[int, Span, FindingEntry]]:
+    """Return findings with "the nodule is calcified" as a calcified nodule."""
+    if "calcified" not in sentence.tokens:
+        return named
+    whole: list[tuple[int, Span, FindingEntry]] = []
+    for at, span, entry in named:
+        if whole and sentence.words(span) == ["calcified"]:
+            before, of_before, finding = whole[-1]
+            narrower = findings().longest_at(stems_of(f"calcified {finding.name}"), 0)
+            is_said = _is_said(sentence.spans[before + 1 : at])
+            if narrower and is_said and finding.name in ancestors(narrower[1].name):
+                whole[-1] = before, of_before, narrower[1]
+                continue
+        whole.append((at, span, entry))
+    return whole
+
+
+def _is_said(spans: Sequence[Span]) -> bool:
+    """Whether spans between a finding and a word join it as a predicate: "in the left base is densely"."""
+    is_doubted = any(isinstance(one.entry, Cue) and one.first != "which" for one in spans)
+    return any(one.first in _COPULAS for one in spans) and not is_doubted and not any(one.is_separator for one in spans)
 
 
 def _findings_by_predicates(sentence: Sentence, at: int, structure: Structure) -> Iterator[FindingInSentence]:

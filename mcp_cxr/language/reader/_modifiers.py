@@ -307,7 +307,7 @@ def _phrase_start(spans: Sequence[Span], finding: int) -> int:
 
 def _compares_sides(span: Span) -> bool:
     """Whether a span is an aside such as "left greater than right"."""
-    return isinstance(span.entry, Modifier) and span.entry.values == SIDES and span.first in SIDES
+    return isinstance(span.entry, Modifier) and {*span.entry.values} == {*SIDES} and span.first in SIDES
 
 
 def _is_after_verb(spans: Sequence[Span], finding: int, start: int) -> bool:

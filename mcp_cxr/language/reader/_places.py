@@ -20,7 +20,9 @@ _AT_PLACES = (
     ("surgical clips", frozenset({"right", "abdomen"}), "cholecystectomy clips"),
 )
 """Findings, with the sides and places at which they are another one: a scoliosis is named by its convexity."""
-_IMPLIED = {finding: places for _, places, finding in _AT_PLACES}
+_IMPLIED = {finding: places for _, places, finding in _AT_PLACES} | {
+    "coronary bypass clips": frozenset({"mediastinum"})
+}
 """What reports state with these findings and queries need not ask for."""
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""

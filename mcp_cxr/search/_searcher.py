@@ -115,8 +115,10 @@ class Searcher:
         where = await self._filter(understood.query, findings_only=searchable_words == "findings")
         meaning = understood.meaning
         plan = plan_without_words(where) if meaning is None else plan_words(meaning, where, by_vector=False)
-        counted = {**plan.count_filters, **_of_left_out(plan, understood, where)}
-        found = {name: await self._store.count(each, distinct="study") for name, each in counted.items()}
+        counted: dict[CountName, Filter] = {**plan.count_filters, **_of_left_out(plan, understood, where)}
+        found: dict[CountName, int] = {}
+        for name, each in counted.items():
+            found[name] = await self._store.count(each, distinct="study")
         total = await self._store.count(plan.result_filter, distinct="study")
         return Selection(
             plan.count_filters.get("full", where),

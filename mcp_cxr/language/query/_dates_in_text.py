@@ -47,7 +47,7 @@ _SPAN = (
 )
 _FEW = r"(?:\d+|an?|one|two|three|four|five|six|ten|twelve|few|several|couple(?:\s+of)?)"
 _VAGUE = re.compile(
-    rf"\b(?:(?:in|on|at|from|since|before|after|until|by|of|during|within|over|for)\s+)*(?:the\s+|an?\s+)?"
+    rf"\b(?:(?:in|on|at|from|since|before|after|until|by|of|during|within|over|for)\s+){{0,3}}(?:the\s+|an?\s+)?"
     rf"(?P<named>(?:(?:early|mid(?:dle)?|late|end|beginning|start|{_SEASON}|q[1-4]|(?:first|second|third|fourth|last|1st|2nd|3rd|4th)"
     rf"\s+(?:half|quarter|months?|weeks?)|around|circa)[\s,-]+(?:of\s+)?(?:the\s+)?)+{_DATE}{_END}|{_YEAR}[\s-]*q[1-4]\b"
     rf"|(?:last|past|previous|preceding|this|current|next)\s+(?:{_FEW}\s+)?{_SPAN}|{_FEW}\s+{_SPAN}\s+(?:ago|back)\b"
@@ -59,7 +59,7 @@ _VAGUE = re.compile(
 )
 """Dates that have no fixed first and last day, or depend on today: "mid-2015", "last year", "the latest film"."""
 _UNREAD = re.compile(
-    rf"(?:\b(?:in|on|from|since|before|after|until|by|of|during|dated)\s+)*(?:the\s+)?"
+    rf"(?:\b(?:in|on|from|since|before|after|until|by|of|during|dated)\s+){{0,3}}(?:the\s+)?"
     rf"(?P<named>\b{_ORDINAL}(?:\s+of\s+|[\s-]+){_MONTH}(?!\w)|\b{_MONTH}\s+{_ORDINAL}(?![\w.])"
     rf"|(?<=\b(?:in|on|by) )(?:(?-i:May)|(?!may){_MONTH}|{_WEEKDAY})(?!\w)|(?<=since )(?:{_MONTH}|{_WEEKDAY})(?!\w)"
     rf"|(?<![\w/.-])(?:\d\d?([/.-])\d\d?\2(?:\d\d)?\d\d|{_YEAR}(?:[-/]\d\d?(?:[-/]\d\d?)?)?)(?![\w/-]|\s*(?:mm|cm|ml|mg)\b))",

@@ -67,6 +67,7 @@ _DENIED_TECHNIQUE = re.compile(
 
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"
+_QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
 _FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|jpe?g|png)\b", re.IGNORECASE)
 """What stands around ids in a path of MIMIC-CXR."""
 _ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
@@ -179,7 +180,7 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    text, found, other_ids = _ids(_FOLDER.sub(" ", query))
+    text, found, other_ids = _ids(_FOLDER.sub(" ", _QUOTES.sub("", query)))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views = _views(text)
     text, limits = _taken(_LIMIT, text)

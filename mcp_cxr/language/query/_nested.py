@@ -8,12 +8,14 @@ from itertools import product
 from typing import TYPE_CHECKING, TypeVar
 
 from mcp_cxr.language.query._meaning import QueryMeaning
+from mcp_cxr.language.reader import modifier_values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 T = TypeVar("T")
 
+_MOST_PARENTHESES = 32
 _MOST_GROUPS = 32
 """Groups of a meaning; "or" between two parts of n and m groups makes n x m."""
 _MOST_PARENTHESES = 16  # what each holds is read once more
@@ -21,10 +23,9 @@ _OPERATOR = r"(?:(?:and|but|or|with|plus)\b\s*(?:(?:not|without|no)\b)?|(?:not|w
 _BEHIND = re.compile(rf"[\s,;]*(?P<operator>{_OPERATOR})\s*", re.IGNORECASE)
 _BEFORE = re.compile(rf"(?:^|[\s,;]+)(?P<operator>{_OPERATOR})\s*$", re.IGNORECASE)
 _NESTED = re.compile(rf"\b{_OPERATOR}\s*\(|\)[\s,;]*{_OPERATOR}", re.IGNORECASE)
-_JOINED_INSIDE = re.compile(r"\([^()]*(?:\b(?:and|or|with|plus|but|not|without|no)\b|[,/&+(])", re.IGNORECASE)
 _INNERMOST = re.compile(r"(?P<denial>(?:\b(?:and|but)\s+)?\bnot\s*)?\((?P<inside>[^()]*)\)", re.IGNORECASE)
 _AND_THEN_OR = re.compile(
-    r"^(?:.*\beither\s+)?(?P<first>[^,;.()]*\s(?:and|with|plus)\s[^,;.()]*),\s*or\s+(?P<second>[^,;.()]*)$",
+    r"^(?=.*\s(?:and|with|plus)\s)(?:.*\beither\s+)?(?P<first>[^,;.()]*),\s*or\s+(?P<second>[^,;.()]*)$",
     re.IGNORECASE,
 )
 """What a comma nests: "effusion with edema, or pneumothorax"."""
@@ -51,7 +52,7 @@ def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
         return f"{', without' if match['denial'] else ''} {match['inside']} "
 
     opened_text = _INNERMOST.sub(opened, text)
-    if not _NESTED.search(opened_text) or not _JOINED_INSIDE.search(opened_text):
+    if not _NESTED.search(opened_text):
         return parse(opened_text) if opened_text != text else None
     tokens = _tokens(opened_text)
     meaning = _alternatives(tokens, parse)
@@ -93,7 +94,11 @@ def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMea
         before = list(tokens)
         operator = tokens.pop(0) if tokens[0].startswith(":") else ""
         part = _part(tokens, parse)
-        if operator.endswith(("not", "without", "no")):
+        is_denied = operator.endswith(("not", "without", "no"))
+        if part.modifiers and part.is_empty and meaning.wanted:
+            meaning = _qualified(meaning, frozenset().union(*map(modifier_values, part.modifiers)), is_denied=is_denied)
+            continue
+        if is_denied:
             part = _denied(part, _written(before[: len(before) - len(tokens)]))
         meaning = _both(meaning, part)
         is_first = False
@@ -105,11 +110,24 @@ def _part(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeani
         return QueryMeaning()
     first = tokens.pop(0)
     if first != "(":
+        text, *others = re.split(r"\s+(?:and\s+|(?=without\b))", first, maxsplit=1, flags=re.IGNORECASE)
+        if others and (part := parse(text)).modifiers and part.is_empty:  # "(mass or nodule) and right and not edema"
+            tokens.insert(0, others[0])
+            return part
         return parse(first)
     meaning = _alternatives(tokens, parse)
     if tokens:
         tokens.pop(0)
     return meaning
+
+
+def _qualified(meaning: QueryMeaning, values: frozenset[str], *, is_denied: bool) -> QueryMeaning:
+    """Return a meaning with a side, a place or the like asked for, or ruled out, of each finding."""
+    if is_denied:
+        kinds = [replace(one, modifiers=values) for one in meaning.findings]
+        return replace(meaning, ruled_out=_unique((*meaning.ruled_out, *kinds)))
+    wanted = [tuple(replace(one, modifiers=one.modifiers | values) for one in group) for group in meaning.wanted]
+    return replace(meaning, wanted=tuple(wanted))
 
 
 def _both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:

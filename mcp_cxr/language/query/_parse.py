@@ -66,6 +66,12 @@ _ABNORMAL = re.compile(
     r"\b(?:not normal|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
     r"|any (?:finding|abnormality)|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )
+_NORMAL_BUT = re.compile(
+    r"^(?P<normal>[^,;(]*?)(?:\s+(?:for use )?as (?:a )?controls?)?\s*[,;(]*\s*(?:but\s+)?"
+    r"(?P<denials>\b(?:no|not|without)\b.*)$",
+    re.IGNORECASE,
+)
+"""A normal study with more conditions: "normal chest x-rays without devices"."""
 _IN_HISTORY = re.compile(
     r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
 )
@@ -117,7 +123,7 @@ _KIND_BEHIND = re.compile(
 
 _NOT_APPLIED = re.compile(
     r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))"
-    r"|\b(?P<exclusive>xor)\b"
+    r"|\b(?P<exclusive>xor)\b|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
     r"|(?P<measure>"
     r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
     r"|[<>\u2264\u2265]=?\s*)?"
@@ -131,7 +137,7 @@ _NOT_APPLIED = re.compile(
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
-    names = ("both", "unless", "exclusive", "measure")
+    names = ("both", "unless", "exclusive", "elliptic", "measure")
     not_applied = [next(filter(None, map(match.__getitem__, names))) for match in _NOT_APPLIED.finditer(query)]
     parsed = _read(_NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or "", query))
     return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
@@ -148,6 +154,10 @@ def _read(query: str) -> QueryMeaning:
         if not parsed.wanted:
             return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
         return replace(parsed, corrections=corrections, text=text)
+    if (match := _NORMAL_BUT.match(text)) and _judgment(match["normal"]) == "normal":
+        denials = _parsed(match["denials"])
+        if denials.only_rules_out:
+            return replace(denials, judgment="normal", corrections=corrections, text=text)
     parsed = _parsed(text)
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())

@@ -12,7 +12,10 @@ _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys
 _YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.|y\b)[\s-]*(?:olds?)?"
 _YEARS = rf"(?:\s*{_YEARS_OLD})?"
 _YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
-_NO_YEARS = r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?"
+_NO_YEARS = (
+    r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?|kgs?"
+    r"|lbs?|pounds|bpm|mmhg|ml|pack|packs|times|stud(?:y|ies)|cases|images|films|reports|results|exams|patients|people|subjects"
+)
 _AFTER_SEX = (
     "(?:" + "|".join(rf"(?<=\b{word})" for word in "female females woman women male males man men".split()) + ")"
 )

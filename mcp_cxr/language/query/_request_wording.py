@@ -59,6 +59,17 @@ _REWORDED: Final = (
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
     (r"\bxor\b", "or"),
+    (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
+    (r",?\s*\byes or no\b", ""),
+    (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
+    (
+        (
+            r"\s*\b(?:is |was |were )?(?:present |seen )?(?:previously|before|earlier),?\s+(?:but |and )?"
+            r"(?:has |have |had )?(?:now |since )?(?:completely |fully |subsequently )?"
+            r"(resolved|cleared|disappeared|gone)\b"
+        ),
+        r" \1",
+    ),
     (
         r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
         "negative for",
@@ -124,7 +135,7 @@ _REWORDED: Final = (
     (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
     (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
     (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
-    (r"\band (?=(?:left|right|bilateral|small|moderate|large|mild|severe)\b(?:\s+and\b|\s*\)|\s*$))", ""),
+    (r"(?<![)\s])\s+and (?=(?:left|right|bilateral|small|moderate|large|mild|severe)\b(?:\s+and\b|\s*\)|\s*$))", " "),
     # numbers of findings
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
     (

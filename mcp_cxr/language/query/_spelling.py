@@ -30,7 +30,10 @@ _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 _FEWEST_LETTERS = 3
 """Letters of a word that is corrected if that makes a phrase of the tables with the word beside it: "lower lob"."""
 _LONGEST = 30  # letters: no longer word is corrected
-_NOT_MISSPELLED = frozenset({"bronchus", "dysphagia", "intralobular", "lobulated", "oligemic"})
+_NOT_MISSPELLED = frozenset(
+    "bronchus dysphagia inpatient inpatients intralobular lobulated nonsmoker nonsmokers oligemic outpatient"
+    " outpatients".split()
+)
 """Words of radiology that are one edit from other ones."""
 _TYPED = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"

@@ -38,6 +38,7 @@ def states(report: str, one: WantedFinding, *kinds: TermKind) -> bool:
         ("pneumonia versus atelectasis", [["pneumonia", "atelectasis"]]),
         ("effusion effusions", [["pleural effusion"]]),
         ("effusion or (edema and nodule)", [["pleural effusion", "pulmonary edema"], ["pleural effusion", "nodule"]]),
+        ("either a nodule, or effusion with edema", [["nodule", "pleural effusion"], ["nodule", "pulmonary edema"]]),
         ("effusion with edema, or nodule", [["pleural effusion", "nodule"], ["pulmonary edema", "nodule"]]),
         ("(effusion or edema) and (nodule or mass)", [["pleural effusion", "pulmonary edema"], ["nodule", "mass"]]),
         (
@@ -65,6 +66,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("no acute cardiopulmonary process", "no finding"),
         ("not normal", "abnormal"),
         ("I want ten normal chest x-rays", "normal"),
+        ("normal chest without pacemaker", "normal"),
         ("anything but normal", "abnormal"),
         ("exclude normal studies", "abnormal"),
         ("any abnormality", "abnormal"),
@@ -105,6 +107,15 @@ def test_what_is_ruled_out_is_what_is_stated_as_asked(query: str, stated: str, n
         ("he broke three ribs", ["rib fracture, multiple"], []),
         ("fluid on her left lung", ["pleural effusion, left"], []),
         ("SOB r/o edema", ["dyspnea", "pulmonary edema"], []),
+        ("NOT pneumothorax AND edema", ["pulmonary edema"], ["pneumothorax"]),
+        ("NOT (pneumothorax) AND (edema)", ["pulmonary edema"], ["pneumothorax"]),
+        ("(mass OR nodule) AND right AND NOT edema", ["mass, right", "nodule, right"], ["pulmonary edema"]),
+        ("(mass OR nodule) AND NOT right", ["mass", "nodule"], ["mass, right", "nodule, right"]),
+        ("non-smokers with edema", ["pulmonary edema"], ["smoking"]),
+        ("is there edema, yes or no", ["pulmonary edema"], []),
+        ("effusion was present previously but has now resolved", ["pleural effusion, resolved"], []),
+        ("normal chest x-rays as controls (no devices)", [], ["support device"]),
+        ("10 with edema and 10 without", ["pulmonary edema"], []),
         ("effusion & !pneumothorax", ["pleural effusion"], ["pneumothorax"]),
         ("include: edema; exclude: effusion, mass", ["pulmonary edema"], ["pleural effusion", "mass"]),
         ("negative examples for pneumonia", [], ["pneumonia"]),
@@ -460,7 +471,7 @@ def test_both_before_two_findings_is_no_side() -> None:
     assert parse_query_text("effusion in both lungs and edema").findings[0].sides == ("left", "right")
 
 
-@pytest.mark.parametrize("part", ["-a ", "a=no ", "not left, ", "effusion with or without edema, "])
+@pytest.mark.parametrize("part", ["(a or ", "-a ", "a=no ", "not left, ", "effusion with or without edema, "])
 def test_the_longest_query_is_read(part: str) -> None:
     parse_query_text((part * 2000)[:2000])
 

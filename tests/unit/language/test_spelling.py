@@ -45,7 +45,7 @@ def test_short_known_and_far_words_are_left(query: str) -> None:
     assert parse_query_text(query).corrections == ()
 
 
-@pytest.mark.parametrize("word", ["every", "placement", "operative", "years", "angel", "shadows"])
+@pytest.mark.parametrize("word", ["every", "placement", "operative", "years", "inpatients", "angel", "shadows"])
 def test_everyday_words_are_not_corrected(word: str) -> None:
     assert parse_query_text(f"pneumothorax {word} something").corrections == ()
 

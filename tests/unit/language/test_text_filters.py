@@ -22,6 +22,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("frontal radiograph", TextFilters("", ("FRONTAL",))),
         ("find 5 studies with pneumonia", TextFilters("studies with pneumonia", limit=5)),
         ("show me ten effusions", TextFilters("effusions", limit=10)),
+        ('{"finding": "edema", "limit": 5}', TextFilters("{finding: edema, }", limit=5)),
         ("top 3 pneumonia", TextFilters("pneumonia", limit=3)),
         ("show 500 effusions", TextFilters("effusions", limit=100)),
         ("women over 60 with cardiomegaly", TextFilters("with cardiomegaly", sex="F", age_from=60)),
@@ -129,7 +130,7 @@ def test_filters_are_read_from_a_query(query: str, expected: TextFilters) -> Non
         ),
         *("blunted lateral costophrenic angle", "portable film", "show 5 mm nodule", "show 2 cm mass", "both sexes"),
         *("adult respiratory distress syndrome", "looks like two nodules", "fall from 2019 mm"),
-        *("2000 effusions", "patient with 3 films", "patients who need 2 chest tubes", "not displaced"),
+        *("2000 effusions", "over 100 kg", "patient with 3 films", "patients who need 2 chest tubes", "not displaced"),
         *("nodule over 5 mm", "s1234", "1.2.3", "manual reading", "5 nodules"),
     ],
 )

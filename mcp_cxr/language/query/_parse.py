@@ -56,14 +56,16 @@ REQUEST_WORDS = frozenset(
 )
 """Words of a request that describe no image: "please show me all patients with"."""
 _NORMAL = re.compile(
-    r"^(?P<what>(?:completely |entirely )?(?:normals?|unremarkable|negative|clear|wnl|nad|within normal limits)"
+    r"^(?P<what>(?:(?:completely|entirely|perfectly|totally) )?"
+    r"(?:normals?|unremarkable|negative|clear|healthy|wnl|nad|within normal limits)"
     r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with))*$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?))*$"
 )
 _ABNORMAL = re.compile(
-    r"\b(?:not normal|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
+    r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
+    r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
     r"|any (?:finding|abnormality)|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )
 _NORMAL_BUT = re.compile(
@@ -357,9 +359,13 @@ def _not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[Wan
 
 
 def _is_implied_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
-    """Whether each finding of another group is a kind of the only one of a group: "fracture of ribs or clavicles"."""
+    """Whether each finding of another group is a kind of the only one of a group: "a mass, a left mass"."""
     one = group[0]
-    return len(group) == 1 and not one.modifiers and all(one.name in ancestors(each.name) for each in other)
+    return (
+        len(group) == 1
+        and not one.modifiers
+        and all(one.name in ancestors(each.name) or (one.name == each.name and each.modifiers) for each in other)
+    )
 
 
 def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:

@@ -32,7 +32,7 @@ _AGE = re.compile(
     rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"
     r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
     rf"|{_AFTER_SEX},?\s+(?P<youngest>\d\d)\s*(?:-|to|\u2013)\s*(?P<eldest>\d\d)\b"
-    rf"|{_AFTER_SEX},?\s+(?P<years>\d\d)(?=\s*(?:$|[,;]|with\b|who\b))"
+    rf"|{_AFTER_SEX},?\s+(?:of\s+)?(?P<years>\d\d)(?=\s*(?:$|[,;]|with\b|who\b))"
     rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
     re.IGNORECASE,
 )
@@ -88,45 +88,79 @@ _AGE_GROUPS: Final = {
 """The ages that words stand for; "adult respiratory distress syndrome" names none."""
 _NO_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
 """Words for ages that nobody gives in years."""
+_DENIED = re.compile(
+    r"(?:\b(?:and|but)\s+)?\b(?:not|no|non|without|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|except(?: for)?"
+    r"|other than|rather than|instead of)(?:\s+|-)"
+    r"(?:(?:in|the|any|of|all|those|anyone|who|that|is|are|was|were|patients?|people|an?)\s+)*$",
+    re.IGNORECASE,
+)
 _FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
 _TO = ("at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
 
 
 def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None], tuple[str, ...]]:
-    """Return the text without what it says of sex and age; F or M; the lowest and highest age; words of neither."""
-    low = high = None
-    text = _FIELD.sub(
-        lambda match: (
-            "aged " if match["age"] else {"f": "female ", "m": "male "}[(match["sex"] or match["letter"]).lower()]
-        ),
-        text,
-    )
+    """Return the text without what it says of sex and age; F or M; the lowest and highest age; words of neither.
+
+    What is denied leaves the rest: "not men" are women, "excluding children" leaves 18 and over.
+    """
+    text = _FIELD.sub(_in_words, text)
     text = _DECADES.sub(lambda match: f"{match['whose']}{_TENS[match['tens'].lower() + 'y']}s", text)
     text = _AGE_IN_WORDS.sub(_in_digits, text)
-    letters = [*_LETTER.finditer(text)]
-    text = _LETTER.sub(" ", text)
-    sexes = [(match["sex"] or match["short"] or match["first"]).upper() for match in letters]
-    for match in letters:
+    low = high = None
+    text, letters = _taken(_LETTER, text)
+    for match, _ in letters:
         low = high = int(match["years"] or match["then"])
-    for match in _AGE.finditer(text):
-        low, high = _ages(match.groupdict(), low, high)
-    text = _AGE.sub(_without_age, text)
-    vague = [match[0] for match in _NO_AGES.finditer(text)]
-    text = _NO_AGES.sub(" ", text)
-    for words, (lowest, highest) in _AGE_GROUPS.items():
-        text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
-        if found and low is None and high is None:
-            low, high = lowest, highest
+    sexes = [(match["sex"] or match["short"] or match["first"]).upper() for match, _ in letters]
+    text, ages = _taken(_AGE, text)
+    not_applied = [f"not {match[0]}" for match, is_denied in ages if is_denied and not _complement(match)]
+    for match, is_denied in ages:
+        low, high = (_complement(match) or (low, high)) if is_denied else _ages(match.groupdict(), low, high)
+    text, vague = _taken(_NO_AGES, text)
+    for words, span in _AGE_GROUPS.items():
+        text, groups = _taken(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), text)
+        for match, is_denied in groups:
+            lowest, highest = _others(*span) if is_denied else span
+            not_applied += [f"not {match[0]}"] * (is_denied and lowest is highest is None)
+            low = lowest if low is None and (high is None or (lowest or 0) <= high) else low
+            high = highest if high is None and (highest is None or highest >= (low or 0)) else high
     for name, words in _SEX.items():
-        text, found = re.subn(rf"\b(?:{words})\b", " ", text, flags=re.IGNORECASE)
-        sexes += [name] * bool(found)
-    return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high), tuple(vague)
+        text, found = _taken(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), text)
+        sexes += [{"F": "M", "M": "F"}[name] if is_denied else name for _, is_denied in found]
+    not_applied += [f"{'not ' * is_denied}{match[0]}" for match, is_denied in vague]
+    return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high), tuple(not_applied)
 
 
-def _without_age(match: re.Match[str]) -> str:
-    """Return what a match says beside an age: the sex in "men > 50"."""
-    before = (match["of"] or "").strip(" :")
-    return f" {before if before and before[0] in 'fFmMwW' else ''} "
+def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[tuple[re.Match[str], bool]]]:
+    """Return a text without the matches of a pattern and what denies them; each match, and whether it is denied."""
+    kept, found, end = list[str](), list[tuple[re.Match[str], bool]](), 0
+    for match in pattern.finditer(text):
+        before = text[end : match.start()]
+        denied = _DENIED.search(before)
+        sex = (match.groupdict().get("of") or "").strip(" :")  # as in "men > 50"
+        kept += [before[: denied.start()] if denied else before, f" {sex if sex[:1] in set('fFmMwW') else ''} "]
+        found.append((match, denied is not None))
+        end = match.end()
+    return "".join([*kept, text[end:]]), found
+
+
+def _complement(match: re.Match[str]) -> tuple[int | None, int | None] | None:
+    """Return the ages that a denied one leaves: of "not over 50", up to 50; None if they are two spans."""
+    if match["from"]:
+        return None, int(match["from"])
+    others = _others(*_ages(match.groupdict(), None, None))
+    return None if others == (None, None) else others
+
+
+def _others(low: int | None, high: int | None) -> tuple[int | None, int | None]:
+    if low is not None and high is not None:
+        return None, None
+    return (high + 1, None) if high is not None else (None, low - 1 if low is not None else None)
+
+
+def _in_words(match: re.Match[str]) -> str:
+    if match["age"]:
+        return "aged "
+    return {"f": "female ", "m": "male "}[(match["sex"] or match["letter"]).lower()]
 
 
 def _in_digits(match: re.Match[str]) -> str:

@@ -30,6 +30,7 @@ _FOREIGN_DENIALS = (
     r"(?:\u0431\u0435\u0437|\u043d\u0435\u0442|\u0628\u062f\u0648\u0646)\b"
 )
 """Words for "without" and "no" in German, French, Spanish, Italian, Portuguese, Dutch, Chinese, Russian and Arabic."""
+_KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
@@ -59,6 +60,16 @@ _REWORDED: Final = (
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
     (r"\bxor\b", "or"),
+    (r"\bfree (?=(?:pleural )?fluid\b)", ""),
+    (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
+    (
+        (
+            r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
+            rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{_STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
+        ),
+        "",
+    ),
+    (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r",?\s*\byes or no\b", ""),
     (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_MOST_PARENTHESES = 32
 _MOST_GROUPS = 32
 """Groups of a meaning; "or" between two parts of n and m groups makes n x m."""
 _MOST_PARENTHESES = 16  # what each holds is read once more
@@ -96,7 +95,9 @@ def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMea
         part = _part(tokens, parse)
         is_denied = operator.endswith(("not", "without", "no"))
         if part.modifiers and part.is_empty and meaning.wanted:
-            meaning = _qualified(meaning, frozenset().union(*map(modifier_values, part.modifiers)), is_denied=is_denied)
+            meaning = _qualified(
+                meaning, frozenset[str]().union(*map(modifier_values, part.modifiers)), is_denied=is_denied
+            )
             continue
         if is_denied:
             part = _denied(part, _written(before[: len(before) - len(tokens)]))

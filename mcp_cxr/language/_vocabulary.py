@@ -58,6 +58,11 @@ Kind = Literal["finding", "device", "clinical"]
 
 
 _NOT_CONTRACTED = re.compile(r"\b(?P<verb>ca|wo|\w+)n['\u2019]t\b")
+_HOW_SURELY = re.compile(
+    r"\b(?:completely|entirely|fully|totally|absolutely|definitely|definitively|confidently|reliably|categorically)\s+"
+    r"(?=(?:be )?(?:exclud|rule))"
+)
+"""Adverbs that change nothing of what is or is not excluded."""
 _IN_FULL = {"ca": "cannot", "wo": "will not"}
 
 
@@ -68,11 +73,13 @@ def stem(word: str) -> str:
 
 
 def normalize(text: str) -> str:
-    """Return `text` in lower case, without accents and with "not" in full."""
+    """Return `text` in lower case, without accents, with "not" in full and "completely exclude" as "exclude"."""
     plain = text.lower() if text.isascii() else _without_accents(text).lower()
     if "n't" in plain or "n\u2019t" in plain:
         plain = _NOT_CONTRACTED.sub(lambda one: _IN_FULL.get(one["verb"], f"{one['verb']} not"), plain)
     plain = plain.replace("visualis", "visualiz")
+    if "exclu" in plain or "rul" in plain:
+        plain = _HOW_SURELY.sub("", plain)
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))
 
 

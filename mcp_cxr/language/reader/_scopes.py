@@ -187,20 +187,26 @@ class Scopes:
         if self._spans[index].first == "none" and (one := next(following, None)) and one.dimension == "side":
             return ""  # "left effusion, none on the right": `denied_sides` reads it
         if cue.scope == "nearest":  # "is likely a scar", "a scar is likely"
-            return "before" if self._finding_at(index + 1) is None else "after"
+            is_after = self._finding_at(index + 1) is not None or (
+                self._any("named", index + 1, end) and not self._any("named", self._clause_start(index), index)
+            )
+            return "after" if is_after else "before"
         if cue.scope == "after" and index and self._spans[index - 1].first == ":":  # "effusion: no, edema: mild"
             end = min(end, self._next("comma", index + 1))
         return "before" if cue.scope == "after" and not self._any("word", index + 1, end) else cue.scope
 
+    def _clause_start(self, index: int) -> int:
+        ends = bisect_left(self._all("end"), index)
+        return self._all("end")[ends - 1] + 1 if ends else 0
+
     def _start_before(self, index: int, span: Span, cue: Cue) -> int:
         """Return the index of the first span in the scope of a cue for what precedes it."""
         is_answer = index > 0 and self._spans[index - 1].first == ":"  # "effusion: none"
-        ends = bisect_left(self._all("end"), index - is_answer)
-        starts = [at + 1 for at in self._all("end")[max(0, ends - 1) : ends]]
+        starts = [self._clause_start(index - is_answer)]
         firsts, findings = self._later_statements
         later = bisect_left(findings, index)
         starts += firsts[max(0, later - 1) : later]
-        start = max([*starts, *self._last_of_statements(index, cue)], default=0)
+        start = max([*starts, *self._last_of_statements(index, cue)])
         is_pronoun = span.first == "none" or (start and self._spans[start - 1].first in ("which", "that"))
         if is_pronoun and not self._any("named", start, index):  # "evaluation for edema is limited, but none is seen"
             named = bisect_left(self._all("named"), index)

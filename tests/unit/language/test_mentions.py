@@ -25,6 +25,9 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
     ("sentence", "expected"),
     [
         ("No change in the left effusion, but no pneumothorax.", {"pleural effusion": PRESENT, "pneumothorax": ABSENT}),
+        ("Difficult to fully exclude some underlying airway infection.", {"infection": POSSIBLE}),
+        ("It is difficult to completely exclude pneumonia.", {"pneumonia": POSSIBLE}),
+        ("Pneumothorax is not definitively ruled out.", {"pneumothorax": POSSIBLE}),
         ("Pneumothorax excluded. Effusion not excluded.", {"pneumothorax": ABSENT, "pleural effusion": POSSIBLE}),
         ("There isn't a pneumothorax.", {"pneumothorax": ABSENT}),
         ("The lungs lack consolidation.", {"consolidation": ABSENT}),

@@ -162,6 +162,12 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("Mass in the left side of the neck.", {"mass": PRESENT}),
         ("Heart and mediastinum are normal.", {"cardiomegaly": ABSENT, "enlarged cardiomediastinum": ABSENT}),
         ("CABG clips.", {"coronary bypass clips": PRESENT}),
+        ("Postsurgical changes of the left breast.", {"postoperative change": PRESENT}),
+        (
+            "The heart is small, ascending and descending aorta are unfolded.",
+            {"small heart": PRESENT, "tortuous aorta": PRESENT},
+        ),
+        ("Resection of the right upper lobe.", {"lobectomy": PRESENT}),
         ("Limited assessment for pneumothorax.", {"pneumothorax": POSSIBLE}),
         ("The patient is rotated to the left.", {"limited image quality": PRESENT}),
         ("Normal cardiothymic silhouette.", {"cardiomegaly": ABSENT, "enlarged cardiomediastinum": ABSENT}),

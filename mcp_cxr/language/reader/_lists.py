@@ -88,7 +88,10 @@ def share_places(
 def share_changes(
     sentence: Sentence, own: dict[int, list[tuple[int, tuple[str, ...]]]], polarity: Callable[[int], object]
 ) -> None:
-    """Give the change that is said of a list to all in it: "right effusion and left opacity are unchanged"."""
+    """Give the change that is said of a list to all in it.
+
+    "Right effusion and left opacity are unchanged"; "no change in the effusion and opacity".
+    """
     spans = sentence.spans
     changes: list[tuple[int, tuple[str, ...]]] = []
     for last, before in pairwise(reversed(own)):
@@ -100,8 +103,21 @@ def share_changes(
         ]
         is_listed = all(_goes_on_with_list(span) for span in spans[before + 1 : last])
         is_alike = polarity(spans[before].start) == polarity(spans[last].start)
-        if changes and is_listed and is_alike and not any(dimensions()[one[0]] == "change" for _, one in own[before]):
+        if changes and is_listed and is_alike and not _is_changed(own[before]):
             own[before] += changes
+    for first, second in pairwise(own):
+        changes = [
+            (index, values)
+            for index, values in own[first]
+            if index < first and dimensions()[values[0]] == "change" and spans[index + 1].first in ("in", "of")
+        ]
+        is_listed = all(_goes_on_with_list(span) or span.first == "or" for span in spans[first + 1 : second])
+        if changes and is_listed and polarity(spans[first].start) == polarity(spans[second].start):
+            own[second] = own[second] if _is_changed(own[second]) else [*changes, *own[second]]
+
+
+def _is_changed(own: Sequence[tuple[int, tuple[str, ...]]]) -> bool:
+    return any(dimensions()[values[0]] == "change" for _, values in own)
 
 
 def _is_of_several(spans: Sequence[Span]) -> bool:
@@ -132,7 +148,8 @@ def share_sizes(sentence: Sentence, found: Sequence[FindingInSentence], own: lis
         gap = sentence.spans[first.at + 1 : second.at]
         if [one.first for one in gap] not in (["or"], ["and", "or"]):
             continue
-        if first.stated or second.stated or any(not part.isdisjoint(SIZES) for part in others):
+        is_amount = first.entry.is_sized and not second.entry.is_sized  # "small effusion or scarring"
+        if first.stated or second.stated or is_amount or any(not part.isdisjoint(SIZES) for part in others):
             continue
         for part in others:
             part.update(SIZES.intersection(*parts))

@@ -419,6 +419,12 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ),
         ("The nodule in the right base is densely calcified.", [("calcified nodule", {"right", "base", "calcified"})]),
         ("The nodule is not calcified.", [("nodule", set()), ("calcification", {"calcified"})]),
+        (
+            "No change in the left effusion and right basal opacity.",
+            [("pleural effusion", {"left", "unchanged"}), ("opacity", {"right", "base", "unchanged"})],
+        ),
+        ("Small effusion or scarring.", [("pleural effusion", {"small"}), ("scar", set())]),
+        ("Mucous plugging in the right lower lobe.", [("mucoid impaction", {"right", "lower lobe"})]),
         ("Thickening of the left major fissure.", [("pleural thickening", {"left"})]),
         ("Traction bronchiectasis in the lower lobes.", [("bronchiectasis", {"lower lobe", "left", "right"})]),
         (

@@ -17,7 +17,16 @@ from mcp_cxr.cli._options_in_errors import with_option_names
 from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
-from mcp_cxr.records import RESULT_COLUMNS, ImageId, SearchArguments, counted, joined_pages, listed, result_row
+from mcp_cxr.records import (
+    RESULT_COLUMNS,
+    DefaultLimit,
+    ImageId,
+    SearchArguments,
+    counted,
+    joined_pages,
+    listed,
+    result_row,
+)
 
 _PAGE = 100
 """Results that are read at once."""
@@ -90,9 +99,11 @@ def search(
     if arguments.is_empty and not scores:
         raise ConfigError('Give words, --like or a filter, such as: mcp-cxr search "left pleural effusion" --view PA')
     check_output_files(csv=csv_file)
+    has_limit = click.get_current_context().get_parameter_source("limit") is not ParameterSource.DEFAULT
+    if not has_limit:  # the words may name one
+        arguments = replace(arguments, limit=DefaultLimit(arguments.limit))
     if all_pages:
-        given = click.get_current_context().get_parameter_source("limit")
-        if given is not ParameterSource.DEFAULT:
+        if has_limit:
             raise ConfigError("--all returns every result that matches; leave out --limit.")
         arguments = replace(arguments, limit=_PAGE)
     searched_at = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")

@@ -111,6 +111,11 @@ def test_the_offset_of_the_next_page_is_printed(on_demo: Command):
     assert on_demo("search", "effusion", "--limit", 2, "--offset", 2).code == 0
 
 
+def test_a_number_in_the_words_is_the_limit_unless_one_is_given(on_demo: Command):
+    assert on_demo("search", "show 2 effusions", "--json").json["results_count"] == 2
+    assert on_demo("search", "show 2 effusions", "--limit", 5, "--json").json["results_count"] == 5
+
+
 @pytest.mark.parametrize(
     ("argv", "line"),
     [

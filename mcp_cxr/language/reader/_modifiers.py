@@ -319,8 +319,9 @@ def _is_after_verb(spans: Sequence[Span], finding: int, start: int) -> bool:
 def _is_of_other_noun(spans: Sequence[Span], index: int) -> bool:
     """Whether a modifier stands before a noun that is no finding: "improved left basal aeration"."""
     after = next((one for one in spans[index : index + _MOST_MODIFIERS] if not isinstance(one.entry, Modifier)), None)
-    if index and spans[index - 1].first == "or" and spans[index].first == "both" and after is None:
-        return spans[index].end == spans[index].start + 1  # "atelectasis, pneumonia, or both"
+    if index and spans[index - 1].first in ("or", ",") and spans[index].first == "both" and after is None:
+        is_alone = spans[index].end == spans[index].start + 1  # "atelectasis, pneumonia, or both", ", both unchanged"
+        return is_alone and all(one.dimension not in ("side", "place") for one in spans[index + 1 :])
     return isinstance(spans[index].entry, Modifier) and after is not None and after.first in _OTHER_NOUNS
 
 

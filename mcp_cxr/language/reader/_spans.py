@@ -169,6 +169,8 @@ def _cues_and_modifiers() -> Phrases[Entry]:
 
 def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:
     """Return the tokens of "right upper and left lower lobe" as "right upper lobe and left lower lobe"."""
+    if _LEVELS.isdisjoint(tokens):  # nearly all
+        return tokens
     whole: list[str] = []
     at = 0
     while at < len(tokens):

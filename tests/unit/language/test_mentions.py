@@ -425,6 +425,12 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ),
         ("Small effusion or scarring.", [("pleural effusion", {"small"}), ("scar", set())]),
         ("Mucous plugging in the right lower lobe.", [("mucoid impaction", {"right", "lower lobe"})]),
+        (
+            "Left effusion and left basal atelectasis, both slightly increased.",
+            [("pleural effusion", {"left"}), ("atelectasis", {"left", "base", "worse"})],
+        ),
+        ("A density projects over the right base.", [("opacity", {"right", "base"})]),
+        ("Left perihilar mass-like opacity.", [("masslike opacity", {"left", "hilum"})]),
         ("Thickening of the left major fissure.", [("pleural thickening", {"left"})]),
         ("Traction bronchiectasis in the lower lobes.", [("bronchiectasis", {"lower lobe", "left", "right"})]),
         (

@@ -114,7 +114,7 @@ class Scopes:
             if isinstance(span.entry, Cue) and span.entry.scope:
                 for first, end in self._ranges(index, span, span.entry):
                     self._cover(span.entry.status, first, end)
-            elif span.first in _SHOWED and self._is_of_another_examination(index):
+            elif self._says_of_the_past(index) and self._is_of_another_examination(index):
                 self._cover("history", index + 1, self._next("end", index + 1))
 
     def holds(self, status: str, token: int) -> bool:
@@ -136,6 +136,10 @@ class Scopes:
     def _cover(self, status: str, first: int, end: int) -> None:
         start, stop = self._token(first), self._token(end)
         self._covered.setdefault(status, bytearray(len(self._tokens)))[start:stop] = b"\1" * (stop - start)
+
+    def _says_of_the_past(self, index: int) -> bool:
+        before, verb = self._spans[max(0, index - 1)].first, self._spans[index].first
+        return verb in _SHOWED or (before == "there" and verb in ("was", "were"))
 
     def _is_of_another_examination(self, verb: int) -> bool:
         """Whether a verb says what another examination showed: "the previous radiograph from May showed edema"."""
@@ -186,6 +190,8 @@ class Scopes:
         following = (one for one in self._spans[index + 1 : index + 4] if one.first not in ("on", "in", "at", "the"))
         if self._spans[index].first == "none" and (one := next(following, None)) and one.dimension == "side":
             return ""  # "left effusion, none on the right": `denied_sides` reads it
+        if cue.scope == "nearest" and any(one.dimension == "age" for one in self._spans[index + 1 : index + 2]):
+            return ""  # "is likely chronic"
         if cue.scope == "nearest":  # "is likely a scar", "a scar is likely"
             is_after = self._finding_at(index + 1) is not None or (
                 self._any("named", index + 1, end) and not self._any("named", self._clause_start(index), index)
@@ -260,6 +266,8 @@ class Scopes:
             ends.append(self._new_clause(index, span))
         if cue.status == "possible" and span.first in _DOUBTING and (not index or self._spans[index - 1].first == ","):
             ends.append(self._first(self._sized_after_commas, self._next("noun", index + 1)))
+        if cue.status == "unstated":  # "no new effusion, no pneumothorax"
+            ends += [at for at in self._all("denial") if at > index + 1 and self._spans[at - 1].first == ","][:1]
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
             ends.append(self._next("denial", index + 1))
         return min(ends)

@@ -129,7 +129,7 @@ def _is_side_of_lung(named: tuple[int, Entry], stated: tuple[int, Entry]) -> boo
     return (
         named[0] == stated[0]
         and isinstance(named[1], Structure)
-        and stated[1] in (Modifier(("left",)), Modifier(("right",)))
+        and stated[1] in (Modifier(("left",)), Modifier(("right",)), Modifier(SIDES))
     )
 
 
@@ -269,6 +269,7 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         named = words if isinstance(span.entry, FindingEntry) else named
         before, after = spans[max(0, at - 2) : at], spans[at + 1 : at + 2]
         is_one = span.first == "one" and before and isinstance(before[-1].entry, Modifier)
+        is_one = is_one or (span.first == "those" and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
         tokens += named if named and is_one else words
         is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
         if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SAYING:

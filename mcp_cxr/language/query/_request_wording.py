@@ -113,6 +113,7 @@ _REWORDED: Final = (
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
     (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
     (r"\bnods?\b", "nodule"),
+    (r"\bgrans?\b\.?", "granuloma"),
     (r"\bvols?\b\.?", "volumes"),
     (r"\bopacs?\b\.?", "opacity"),
     (r"\bpulm\b\.?", "pulmonary"),
@@ -154,6 +155,7 @@ _REWORDED: Final = (
         "multiple ",
     ),
     # joined
+    (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),

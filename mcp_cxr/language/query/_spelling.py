@@ -143,7 +143,7 @@ def _candidates(word: str) -> tuple[str, ...]:
     by_distance: dict[int, dict[str, str]] = {}
     for candidate in _finding_words():
         if abs(len(candidate) - len(word)) <= furthest:
-            distance = 1 if _single(word) == _single(candidate) else edit_distance(word, candidate, furthest)
+            distance = 1 if _sound(word) == _sound(candidate) else edit_distance(word, candidate, furthest)
             if distance <= furthest:
                 by_stem = by_distance.setdefault(distance, {})
                 by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
@@ -165,9 +165,9 @@ def _longer_forms(word: str) -> tuple[str, ...]:
 
 
 @lru_cache(maxsize=4096)
-def _single(word: str) -> str:
-    """Return a word with each doubled letter once: "efussion" and "effusion" differ in which letter is doubled."""
-    return re.sub(r"(.)\1", r"\1", word)
+def _sound(word: str) -> str:
+    """Return a word as it sounds: a doubled letter once ("efussion"), and "ph" as "f" ("kyfosis")."""
+    return re.sub(r"(.)\1", r"\1", word.replace("ph", "f"))
 
 
 @cache

@@ -36,6 +36,8 @@ def states(report: str, one: WantedFinding, *kinds: TermKind) -> bool:
         ("effusion, edema or nodule", [["pleural effusion", "pulmonary edema", "nodule"]]),
         ("effusion or edema and nodule", [["pleural effusion", "pulmonary edema"], ["nodule"]]),
         ("pneumonia versus atelectasis", [["pneumonia", "atelectasis"]]),
+        ("opacities, for example consolidation, with effusion", [["opacity", "consolidation"], ["pleural effusion"]]),
+        ("scoliosis and a fused spine", [["scoliosis"], ["spinal hardware"]]),
         ("effusion effusions", [["pleural effusion"]]),
         ("effusion or (edema and nodule)", [["pleural effusion", "pulmonary edema"], ["pleural effusion", "nodule"]]),
         ("either a nodule, or effusion with edema", [["nodule", "pleural effusion"], ["nodule", "pulmonary edema"]]),
@@ -173,6 +175,7 @@ def test_modifiers_that_or_joins_are_alternatives(query: str, wanted: list[str])
     ("query", "wanted"),
     [
         ("CM, low vols", ["cardiomegaly", "low lung volumes"]),
+        ("LUL gran", ["granuloma, left, upper lobe"]),
         ("2 CM nod RLL", ["nodule, right, lower lobe"]),
         ("calc'd granuloma, degen spine", ["calcified granuloma", "degenerative spine"]),
         (

@@ -267,7 +267,7 @@ class Scopes:
         if cue.status == "possible" and span.first in _DOUBTING and (not index or self._spans[index - 1].first == ","):
             ends.append(self._first(self._sized_after_commas, self._next("noun", index + 1)))
         if cue.status == "unstated":  # "no new effusion, no pneumothorax"
-            ends += [at for at in self._all("denial") if at > index + 1 and self._spans[at - 1].first == ","][:1]
+            ends.append(self._first(self._later_denials, index + 2))
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
             ends.append(self._next("denial", index + 1))
         return min(ends)
@@ -283,6 +283,10 @@ class Scopes:
             self._indices[kind] = [at for at in self._all("join") if self._begins_clause(at, *kind)]
         named = self._next("noun", index + 1)
         return min(self._first(self._indices[kind], named), self._first(self._known, named))
+
+    @cached_property
+    def _later_denials(self) -> list[int]:
+        return [at for at in self._all("denial") if at and self._spans[at - 1].first == ","]
 
     @cached_property
     def _known(self) -> list[int]:

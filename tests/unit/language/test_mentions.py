@@ -134,6 +134,7 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("Both lungs are clear.", CLEAR_LUNGS),
         ("Radiographs are insensitive for rib fracture.", {}),
         ("The effusion is likely chronic.", {"pleural effusion": PRESENT}),
+        ("Aspiration is favored over pneumonia.", {"aspiration": POSSIBLE, "pneumonia": POSSIBLE}),
         ("No new effusion, no pneumothorax.", {"pneumothorax": ABSENT}),
         ("The chest tube should be removed.", {"chest tube": PRESENT}),
         ("The PICC is not seen beyond the axilla.", {"picc": PRESENT}),

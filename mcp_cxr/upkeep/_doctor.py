@@ -12,6 +12,7 @@ from anyio import to_thread
 
 from mcp_cxr.embeddings import CheckableEmbedder
 from mcp_cxr.errors import ConfigError, EmbeddingError, StoreError, StoreMissing
+from mcp_cxr.language import READER_VERSION
 from mcp_cxr.records import LOCAL_ENCODER
 from mcp_cxr.upkeep._fingerprint_check import WITHOUT_A_SERVICE
 
@@ -160,6 +161,9 @@ async def _check_store(store: Store, fingerprint: Fingerprint | None) -> list[Ch
     if store.connection_status:
         detail += f"; {store.connection_status}"
     results = [CheckResult("store", ok=True, detail=detail)]
+    if info.reader_version < READER_VERSION:
+        advice = "Search by words is refused: run `mcp-cxr table verify --repair` or ingest again; nothing is embedded."
+        results.append(CheckResult("reports", ok=False, detail="read by an older version of mcp-cxr", advice=advice))
     if fingerprint and info.fingerprint:
         results.append(_compare(fingerprint, info.fingerprint))
     if totals.external:

@@ -1,4 +1,7 @@
-"""`doctor` reports each fault independently, with advice."""
+"""`doctor` reports each fault independently, with advice.
+
+Imports a private module: a reader newer than this one does not exist.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
-from mcp_cxr.upkeep import CheckResult, run_checks
+from mcp_cxr.upkeep import CheckResult, _doctor, run_checks
 from tests.standins.nvclip import HURRY, StandIn, embedder_for
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.image_files import dicom, mimic
@@ -146,6 +149,12 @@ async def test_an_archive_of_a_service_needs_none_to_tell_an_offline_embedder_it
         "fingerprint": "This archive was made with nvidia/nvclip-vit-h-14: set MCP_CXR_EMBEDDER=nvclip and"
         " NVCLIP_MODEL=nvidia/nvclip-vit-h-14."
     }
+
+
+async def test_reports_that_an_older_reader_read_are_reported(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_doctor, "READER_VERSION", 1_000)
+    results = await check_results(data, OfflineEmbedder(preprocessing="1"))
+    assert "table verify --repair" in (advice_by_check(results)["reports"] or "")
 
 
 async def test_changed_preprocessing_is_reported_with_its_variable(standin: StandIn, data: Path) -> None:

@@ -25,8 +25,8 @@ _STUDIES = (
     r"(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|examinations?|radiographs?|reports?|cases?|scans?|cxrs?|ones?)"
 )
 _DATES = re.compile(
-    rf"\b(?:(?:between|from)\s+(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013)\s*(?P<high>{_DATE}){_END}"
-    rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*[-\u2013]\s*(?P<last>{_YEAR}){_END}"
+    rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END}"
+    rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END}"
     rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)(?:in\s+)?{_YEAR})+){_END}"
     rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|no) (?:earlier|older) than"
     rf"|not before)\s+(?P<since>{_DATE}){_END}(?:\s+on(?:wards?)?\b)?"
@@ -61,7 +61,8 @@ _VAGUE = re.compile(
 _UNREAD = re.compile(
     rf"(?:\b(?:in|on|from|since|before|after|until|by|of|during|dated)\s+){{0,3}}(?:the\s+)?"
     rf"(?P<named>\b{_ORDINAL}(?:\s+of\s+|[\s-]+){_MONTH}(?!\w)|\b{_MONTH}\s+{_ORDINAL}(?![\w.])"
-    rf"|(?<=\b(?:in|on|by) )(?:(?-i:May)|(?!may){_MONTH}|{_WEEKDAY})(?!\w)|(?<=since )(?:{_MONTH}|{_WEEKDAY})(?!\w)"
+    rf"|(?<=\bon )\d\d?/\d\d?(?![\w/])|(?<=\b(?:in|on|by) )(?:(?-i:May)|(?!may){_MONTH}|{_WEEKDAY})(?!\w)"
+    rf"|(?<=since )(?:{_MONTH}|{_WEEKDAY})(?!\w)"
     rf"|(?<![\w/.-])(?:\d\d?([/.-])\d\d?\2(?:\d\d)?\d\d|{_YEAR}(?:[-/]\d\d?(?:[-/]\d\d?)?)?)(?![\w/-]|\s*(?:mm|cm|ml|mg)\b))",
     re.IGNORECASE,
 )
@@ -76,6 +77,20 @@ _COUNTED = re.compile(r"\b(?:least|most|than|top|first|last|about|up to|\d+\s*mm
 """Before a number of studies, which is no year: "at least 2000 images"."""
 _HUNDREDS = re.compile(r"\d\d00(?=\s+(?:chest\s+)?[a-z-]+s\b)", re.IGNORECASE)
 """A number of things, which is no year: "2000 effusions"."""
+_FIELD = re.compile(
+    r"\b(?:(?:study\s+)?(?:date|year)\s*(?P<sign>[<>]=?|[\u2264\u2265])|year\s*(?P<is>[:=]))\s*(?=(?:19|2[0-2])\d\d)",
+    re.IGNORECASE,
+)
+_FIELD_SIGNS: Final = {
+    ">=": "since",
+    "\u2265": "since",
+    ">": "after",
+    "<=": "until",
+    "\u2264": "until",
+    "<": "before",
+    None: "in",
+}
+"""What the sign of a field says: "date >= 2015"."""
 _PREPOSITION = re.compile(r"(?:in|on|from|of|during|dated)\s+", re.IGNORECASE)
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")
 _DAY = dt.timedelta(days=1)
@@ -88,6 +103,7 @@ def taken_dates(text: str) -> tuple[str, str | None, str | None, tuple[str, ...]
     No filter are a date that is denied, one without fixed days, one that depends on today, and several apart:
     "not in 2018", "12 May", "last year", "in 2012 or 2014".
     """
+    text = _FIELD.sub(lambda match: f"{_FIELD_SIGNS[match['sign']]} ", text)
     text, unread = _without(_VAGUE, text)
     kept, end = list[str](), 0
     found: dict[str, tuple[dt.date | None, dt.date | None]] = {}

@@ -21,6 +21,7 @@ them, such as cingula and bronchia."""
 _OTHER_LANGUAGES = frozenset(
     "mit ohne und oder kein keine keinen nicht rechts links beidseits rechte linke rechter linker das"
     " con sin del los las derecho derecha izquierdo izquierda ambos avec sans droite gauche droit dans chez les une aux"
+    " bitte zeige zeigen mir bilder mostrar muestra montrez moi femme femmes mujer mujeres"
     " aucun aucune nessun nessuna nenhum nenhuma ningun ninguna"
     " senza della destra sinistra destro sinistro sem direito direita esquerdo esquerda met geen zonder een".split()
 )

@@ -103,7 +103,7 @@ _UNITS = (
 _NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
 _RESULTS = (
     r"(?:results?|hits?|examples?|cases?|stud(?:y|ies)|films?|images?|patients?|cxrs?|x-?rays?|radiographs?|reports?|exams?"
-    r"|pictures?|scans?|normals?)"
+    r"|pictures?|scans?|normals?|wom[ae]n|m[ae]n|people|subjects|children)"
 )
 _LIMIT = re.compile(
     r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
@@ -118,7 +118,7 @@ _LIMIT = re.compile(
     rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
     rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
     r"|at most|up to|no more than)\s+)"
-    rf"(?P<counted>{_NUMBER})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
+    rf"(?P<counted>{_NUMBER})\b(?!\s*{_UNITS})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
     rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_UNITS})"
     rf"|\b(?:just|only)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"

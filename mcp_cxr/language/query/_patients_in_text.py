@@ -52,6 +52,7 @@ _AGE_IN_WORDS = re.compile(
     rf"{_IN_WORDS}|\b{re.sub('tens>|units>', lambda one: 'old_' + one[0], _IN_WORDS)}(?=[\s-]*{_YEARS_OLD})",
     re.IGNORECASE,
 )
+_YEARS_IN_WORDS = re.compile(rf"\b(?P<units>{'|'.join(_UNITS)})(?=[\s-]+years?[\s-]+olds?\b)", re.IGNORECASE)
 _DECADES = re.compile(
     rf"(?P<whose>\b(?:his|her|their|the)\s+(?:(?:early|mid|late)[\s-]+)?)"
     rf"(?P<tens>{'|'.join(name.removesuffix('y') for name in _TENS)})ies\b",
@@ -106,6 +107,7 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     text = _FIELD.sub(_in_words, text)
     text = _DECADES.sub(lambda match: f"{match['whose']}{_TENS[match['tens'].lower() + 'y']}s", text)
     text = _AGE_IN_WORDS.sub(_in_digits, text)
+    text = _YEARS_IN_WORDS.sub(lambda match: str(_UNITS[match["units"].lower()]), text)
     low = high = None
     text, letters = _taken(_LETTER, text)
     for match, _ in letters:

@@ -40,6 +40,7 @@ _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "thoug
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
+_BEFORE_LEVELS = frozenset({",", "and", "or", "to", "the", "both", "bilateral", *SIDES})
 _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "field", "fields"})
 
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
@@ -189,7 +190,7 @@ def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:
 def _end_of_level(tokens: Sequence[str], start: int) -> int | None:
     """Return where the next level of a list ends: "and left lower"; None if the list does not go on."""
     at = start
-    while at < len(tokens) and tokens[at] in (",", "and", "or", "to", "the", *SIDES):
+    while at < len(tokens) and tokens[at] in _BEFORE_LEVELS:
         at += 1
     return at + 1 if start < at < len(tokens) and tokens[at] in _LEVELS else None
 

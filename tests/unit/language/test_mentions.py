@@ -445,6 +445,10 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ("A density projects over the right base.", [("opacity", {"right", "base"})]),
         ("Left perihilar mass-like opacity.", [("masslike opacity", {"left", "hilum"})]),
         ("Mild interstitial pattern.", [("increased markings", {"small", "interstitial"})]),
+        (
+            "Consolidation involves the right middle and both lower lobes.",
+            [("consolidation", {"right", "middle lobe"}), ("consolidation", {"left", "right", "lower lobe"})],
+        ),
         ("Thickening of the left major fissure.", [("pleural thickening", {"left"})]),
         ("Traction bronchiectasis in the lower lobes.", [("bronchiectasis", {"lower lobe", "left", "right"})]),
         (

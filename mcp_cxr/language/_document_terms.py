@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_normal_study, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
-from mcp_cxr.language.reader import SectionKind, Status, mentions_in, read_study, report_statements
+from mcp_cxr.language.reader import SectionKind, Status, mentions_in, modifier_values, read_study, report_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -176,7 +176,7 @@ def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
     if reading.is_conflicting:
         yield finding_term("conflict", name)
     if reading.status is Status.ABSENT:
-        if not _is_denied_at_places_only(reading):
+        if not _is_denied_at_places_only(name, reading):
             yield finding_term("absent", name)
             yield from (finding_term("absent", name, frozenset({side})) for side in _denied_sides(reading))
     else:
@@ -187,9 +187,13 @@ def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
             yield from (finding_term("present", each, some) for each in (name, *ancestors(name)) for some in resolved)
 
 
-def _is_denied_at_places_only(reading: FindingReading) -> bool:
-    """Whether a finding is denied at places only: "no upper lobe consolidation" says nothing of the lower lobes."""
-    return bool(reading.mentions) and all(one.modifiers_of("place") for one in reading.mentions)
+def _is_denied_at_places_only(name: str, reading: FindingReading) -> bool:
+    """Whether a finding is denied at places only: "no upper lobe consolidation" says nothing of the lower lobes.
+
+    "No rib fracture" denies every rib fracture.
+    """
+    own = modifier_values(name)
+    return bool(reading.mentions) and all(one.modifiers_of("place") - own for one in reading.mentions)
 
 
 def _denied_sides(reading: FindingReading) -> tuple[str, ...]:

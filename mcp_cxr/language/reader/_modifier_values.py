@@ -27,6 +27,7 @@ _NAMED_BY_OTHER_WORDS = frozenset(
         "aortic aneurysm",  # "abdominal aortic aneurysm"
         "bowel",  # "small bowel"
         "fat pad",  # "mediastinal fat"
+        "heart, mediastinum and hila",
         "left ventricular enlargement",
         "low lung volumes",  # "lower lung volumes"
         "neurostimulator",  # "spinal stimulator"

@@ -170,6 +170,10 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("Mass in the left side of the neck.", {"mass": PRESENT}),
         ("Heart and mediastinum are normal.", {"cardiomegaly": ABSENT, "enlarged cardiomediastinum": ABSENT}),
         ("CABG clips.", {"coronary bypass clips": PRESENT}),
+        (
+            "Cardiac, mediastinal, and hilar contours are unremarkable.",
+            {"cardiomegaly": ABSENT, "enlarged cardiomediastinum": ABSENT, "hilar enlargement": ABSENT},
+        ),
         ("Postsurgical changes of the left breast.", {"postoperative change": PRESENT}),
         (
             "The heart is small, ascending and descending aorta are unfolded.",

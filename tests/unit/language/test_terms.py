@@ -35,6 +35,18 @@ def test_terms_have_no_accents_or_stop_words_and_are_stemmed(text: str, expected
     assert terms(text) == expected
 
 
+@pytest.mark.parametrize(
+    ("report", "finding", "denied"),
+    [
+        ("No upper lobe consolidation.", "consolidation", False),
+        ("No rib fracture.", "rib fracture", True),
+        ("Hilar contours are normal.", "hilar enlargement", True),
+    ],
+)
+def test_a_finding_that_is_denied_where_it_always_is_is_absent(report: str, finding: str, *, denied: bool) -> None:
+    assert (finding_term("absent", finding) in terms_of(report)) is denied
+
+
 def test_a_word_of_another_script_is_found_within_a_longer_run() -> None:
     tags = {"StudyDescription": "胸部正位"}
     held = document_terms(Study(StudyId("s1"), SubjectId("p1")), [("UNKNOWN", tags)])

@@ -46,6 +46,8 @@ _SEVERAL = (
     rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
     r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
 )
+_PREFIXES = "costo|hemi|cardio|pneumo|hydro|retro|peri|para|broncho|osteo|hyper|hypo"
+_PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascular|phyte|peni[ac]|inflat|expan)"
 _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
@@ -113,6 +115,10 @@ _REWORDED: Final = (
     (r"\b(?:pl(?:eural)?\.?\s*)?effs?\b\.?", "effusion"),
     (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
     (r"\bnods?\b", "nodule"),
+    (r"\belev\b\.?", "elevated"),
+    (r"\b(hemi)?diaphs?\b\.?", r"\1diaphragm"),
+    (r"\bcpas?\b", "costophrenic angle"),
+    (rf"\b({_PREFIXES})[ -](?={_PREFIXED})", r"\1"),
     (r"\bgrans?\b\.?", "granuloma"),
     (r"\bvols?\b\.?", "volumes"),
     (r"\bopacs?\b\.?", "opacity"),
@@ -154,6 +160,8 @@ _REWORDED: Final = (
         _SEVERAL,
         "multiple ",
     ),
+    # what a clause adds, without restricting
+    (r",\s*which (?:might|may|could|can|would) (?:indicate|suggest|represent|reflect|mean)\b[^,;.]*", ""),
     # joined
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
@@ -181,6 +189,8 @@ _REWORDED: Final = (
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),
     # denials
+    (r"\bnegatives (?:for|of)\b", "without"),
+    (r",?\s*\b(?:that|which|who) (?:nonetheless|nevertheless|still) (?:ha(?:ve|s)|shows?)\b", "; with"),
     (rf"\b{_IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
     (r",?\s*\b(?:(?:but|and)\s+)?none\s+(?=(?:on|in|at)\b)", ", not "),
     (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),

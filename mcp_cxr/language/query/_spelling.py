@@ -166,8 +166,8 @@ def _longer_forms(word: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=4096)
 def _sound(word: str) -> str:
-    """Return a word as it sounds: a doubled letter once ("efussion"), and "ph" as "f" ("kyfosis")."""
-    return re.sub(r"(.)\1", r"\1", word.replace("ph", "f"))
+    """Return a word as it sounds: a doubled letter once ("efussion"), "ph" as "f", "y" as "i" ("osteofite")."""
+    return re.sub(r"(.)\1", r"\1", word.replace("ph", "f").replace("y", "i"))
 
 
 @cache

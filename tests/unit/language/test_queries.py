@@ -38,6 +38,8 @@ def states(report: str, one: WantedFinding, *kinds: TermKind) -> bool:
         ("pneumonia versus atelectasis", [["pneumonia", "atelectasis"]]),
         ("opacities, for example consolidation, with effusion", [["opacity", "consolidation"], ["pleural effusion"]]),
         ("scoliosis and a fused spine", [["scoliosis"], ["spinal hardware"]]),
+        ("effusion and a large heart, which might indicate heart failure", [["pleural effusion"], ["cardiomegaly"]]),
+        ("negatives for cardiomegaly that nonetheless have a tortuous aorta", [["tortuous aorta"]]),
         ("effusion effusions", [["pleural effusion"]]),
         ("effusion or (edema and nodule)", [["pleural effusion", "pulmonary edema"], ["pleural effusion", "nodule"]]),
         ("either a nodule, or effusion with edema", [["nodule", "pleural effusion"], ["nodule", "pulmonary edema"]]),
@@ -176,6 +178,8 @@ def test_modifiers_that_or_joins_are_alternatives(query: str, wanted: list[str])
     [
         ("CM, low vols", ["cardiomegaly", "low lung volumes"]),
         ("LUL gran", ["granuloma, left, upper lobe"]),
+        ("elev R hemidiaph, hyper-inflation", ["elevated diaphragm, right", "hyperinflation"]),
+        ("blunted costo phrenic angles", ["blunted costophrenic angle"]),
         ("2 CM nod RLL", ["nodule, right, lower lobe"]),
         ("calc'd granuloma, degen spine", ["calcified granuloma", "degenerative spine"]),
         (

@@ -30,6 +30,7 @@ from mcp_cxr.language import Correction, one_edit_away, parse_query_text
         ("plural thickning", [("plural", "pleural"), ("thickning", "thickening")], "pleural thickening"),
         ("efussion", [("efussion", "effusion")], "pleural effusion"),
         ("emfysema", [("emfysema", "emphysema")], "emphysema"),
+        ("kifosis", [("kifosis", "kyphosis")], "kyphosis"),
         ("bronchiect", [("bronchiect", "bronchiectasis")], "bronchiectasis"),
     ],
 )

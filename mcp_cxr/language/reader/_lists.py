@@ -94,6 +94,7 @@ def share_changes(
     """
     spans = sentence.spans
     changes: list[tuple[int, tuple[str, ...]]] = []
+    is_list = False
     for last, before in pairwise(reversed(own)):
         changes = [
             (index, values)
@@ -101,9 +102,11 @@ def share_changes(
             if (index, values) in changes
             or (index > last and dimensions()[values[0]] == "change" and _is_of_several(spans[last + 1 : index + 1]))
         ]
-        is_listed = all(_goes_on_with_list(span) for span in spans[before + 1 : last])
+        gap = spans[before + 1 : last]
+        is_listed = all(map(_goes_on_with_list, gap)) and (is_list or any(span.first == "and" for span in gap))
         is_alike = polarity(spans[before].start) == polarity(spans[last].start)
-        if changes and is_listed and is_alike and not _is_changed(own[before]):
+        is_list = bool(changes) and is_listed and is_alike and not _is_changed(own[before])
+        if is_list:
             own[before] += changes
     for first, second in pairwise(own):
         changes = [

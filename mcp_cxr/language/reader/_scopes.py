@@ -26,7 +26,9 @@ _ASSERTING = _VERBS | frozenset(
 """Verbs of a statement of its own."""
 _SHOWED = ("showed", "demonstrated", "revealed")
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "ct", "mri"})
-_BEFORE_NAMES = frozenset("the a an and known superimposed underlying associated concurrent adjacent".split())
+_BEFORE_NAMES = frozenset(
+    "the a an and known superimposed underlying associated concurrent adjacent questioned seen noted described".split()
+)
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()

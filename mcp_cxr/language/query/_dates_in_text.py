@@ -68,7 +68,7 @@ _UNREAD = re.compile(
 )
 """Words that look like a date and name no whole one: "12 May", "03/04/2018", "2018"."""
 _DENIED = re.compile(
-    r"\b(?:not|never|neither|nor|except(?:ing)?(?: for)?|exclud\w+|without|other than|apart|aside"
+    r"\b(?:not|never|neither|nor|except(?:ing)?(?: for)?|exclud\w+|without|w/o|other than|apart|aside"
     r"|outside(?: of)?|unless)"
     r"(?:\s+(?:in|on|from|of|during|dated|the|any|all|those|ones|studies|images|cases|films))*\s*$",
     re.IGNORECASE,

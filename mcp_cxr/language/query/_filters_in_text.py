@@ -42,10 +42,10 @@ _VIEWS = re.compile(
 )
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
+    r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|w/o|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
     r"|except(?: for)?|other than|apart from|rather than|instead of|drop|remove|minus|never"
     r"|(?:do not|don['\u2019]t) (?:want|need|include|show|give)(?: me)?)(?:\s+|-)"
-    r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|views?|is|are"
+    r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|study|patients?|subjects?|views?|is|are"
     r"|was|were|due to|because of)\s+)*"
     r"|(?<!\S)-)$",
     re.IGNORECASE,
@@ -57,7 +57,7 @@ _TECHNIQUE = (
     r"|lordotic|(?:ex|in)spirat(?:ory|ion))"
 )
 _DENIED_TECHNIQUE = re.compile(
-    r"(?:\b(?:and|but)\s+)?\b(?P<phrase>(?:not|no|non|without|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?"
+    r"(?:\b(?:and|but)\s+)?\b(?P<phrase>(?:not|no|non|without|w/o|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?"
     r"|except(?: for)?|other than|rather than|instead of)(?:\s+|-)"
     r"(?:(?:the|any|an?|those|in|on|from|as|with|taken|images|films|studies|is|are|was|were)\s+)*"
     rf"{_TECHNIQUE}(?:\s*(?:,|/|,?\s(?:and|or|nor))\s*{_TECHNIQUE})*)\b(?:\s+{_IMAGE_WORDS}\b|\s+ones\b)*",
@@ -120,7 +120,7 @@ _LIMIT = re.compile(
     r"|at most|up to|no more than)\s+)"
     rf"(?P<counted>{_NUMBER})\b(?!\s*{_UNITS})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
     rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_UNITS})"
-    rf"|\b(?:just|only)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
+    rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
     rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single)\b|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
     re.IGNORECASE,

@@ -61,7 +61,7 @@ _NORMAL = re.compile(
     r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?))*$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?))*$"
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
@@ -141,7 +141,8 @@ def parse_query_text(query: str) -> QueryMeaning:
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
     names = ("both", "unless", "exclusive", "elliptic", "measure")
     not_applied = [next(filter(None, map(match.__getitem__, names))) for match in _NOT_APPLIED.finditer(query)]
-    parsed = _read(_NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or "", query))
+    rest = _NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or "", query)
+    parsed = _read(" ".join(rest.split()))
     return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
 
 

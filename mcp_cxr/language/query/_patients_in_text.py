@@ -90,7 +90,7 @@ _AGE_GROUPS: Final = {
 _NO_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
 """Words for ages that nobody gives in years."""
 _DENIED = re.compile(
-    r"(?:\b(?:and|but)\s+)?\b(?:not|no|non|without|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|except(?: for)?"
+    r"(?:\b(?:and|but)\s+)?\b(?:not|no|non|without|w/o|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|except(?: for)?"
     r"|other than|rather than|instead of)(?:\s+|-)"
     r"(?:(?:in|the|any|of|all|those|anyone|who|that|is|are|was|were|patients?|people|an?)\s+)*$",
     re.IGNORECASE,

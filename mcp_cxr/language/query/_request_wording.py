@@ -90,6 +90,7 @@ _REWORDED: Final = (
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
     # denials of other languages: "ohne", "sans", "sin" must not be ignored
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
+    (r"\b(?:aber|sondern|pero|mais|maar)\b", "but"),
     # everyday words
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
@@ -102,6 +103,11 @@ _REWORDED: Final = (
         "",
     ),
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
+    # answers
+    (r"\?\s*yes\b[.,;]*", "; "),
+    (r"([^.,;?]+)\?\s*no\b(?!\s+\w)[.,;]*", r" without \1; "),
+    (r"([\w-]+)\s+-(?=\s*(?:$|[,;.]))", r"without \1"),
+    (r"\s\+(?=\s*(?:$|[,;.]))", ""),
     # abbreviations
     (r"\bsm\b", "small"),
     (r"\blg\b\.?", "large"),

@@ -109,6 +109,9 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
         candidates = _candidates(word) if _is_unknown(word, known) else ()
         if candidates and (len(word) < _ONE_EDIT_FROM or is_everyday_word(word)):
             candidates = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))
+        elif len(candidates) > 1:
+            fitting = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))
+            candidates = fitting if len(fitting) == 1 else candidates
         if candidates:
             corrections[word] = Correction(word, candidates)
         words[index] = candidates[0] if len(candidates) == 1 else word

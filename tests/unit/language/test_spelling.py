@@ -31,6 +31,7 @@ from mcp_cxr.language import Correction, one_edit_away, parse_query_text
         ("efussion", [("efussion", "effusion")], "pleural effusion"),
         ("emfysema", [("emfysema", "emphysema")], "emphysema"),
         ("kifosis", [("kifosis", "kyphosis")], "kyphosis"),
+        ("haitus hernia", [("haitus", "hiatus")], "hiatal hernia"),
         ("bronchiect", [("bronchiect", "bronchiectasis")], "bronchiectasis"),
     ],
 )

@@ -103,6 +103,7 @@ _REWORDED: Final = (
         "",
     ),
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
+    (rf"\b(?:{_IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     # answers
     (r"\?\s*yes\b[.,;]*", "; "),
     (r"([^.,;?]+)\?\s*no\b(?!\s+\w)[.,;]*", r" without \1; "),

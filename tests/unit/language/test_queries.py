@@ -129,6 +129,8 @@ def test_what_is_ruled_out_is_what_is_stated_as_asked(query: str, stated: str, n
         ("Effusion? Yes. Edema? No.", ["pleural effusion"], ["pulmonary edema"]),
         ("L eff +, edema -", ["pleural effusion, left"], ["pulmonary edema"]),
         ("kein Edema, aber Pneumothorax", ["pneumothorax"], ["pulmonary edema"]),
+        ("no longer visible effusion", ["pleural effusion, resolved"], []),
+        ("effusion is no longer seen", ["pleural effusion, resolved"], []),
         ("effusion & !pneumothorax", ["pleural effusion"], ["pneumothorax"]),
         ("include: edema; exclude: effusion, mass", ["pulmonary edema"], ["pleural effusion", "mass"]),
         ("negative examples for pneumonia", [], ["pneumonia"]),

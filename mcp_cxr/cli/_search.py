@@ -200,8 +200,9 @@ def _note_about(page: SearchResult, group: str) -> None:
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
         note(f"Note: {warning}")
     if not page.images:
+        left_out = page.counts is not None and page.counts["denied"] + page.counts["conflicting"]
         if not page.total_results:
-            note("No image matches.")
+            note((page.matches_text(group) if left_out else None) or "No image matches.")
         return
     if page.understood:
         note(f"Read as: {page.understood.as_text()}")

@@ -164,14 +164,19 @@ class SearchResult(BaseModel):
         """
         if self.matched_results is None or self.counts is None:
             return None
-        part, silent, unknown = (self.counts[name] for name in ("part", "silent", "unknown"))
+        found = self.counts
+        said = {
+            "silent": ("does not mention it", "do not mention it"),
+            "unknown": ("has no report or label", "have no report or label"),
+            "part": ("matches in part", "match in part"),
+            "denied": ("denies it, left out", "deny it, left out"),
+            "conflicting": ("has a report and a label that disagree", "have a report and a label that disagree"),
+        }
+        named = ("silent", "unknown", "conflicting") if self.only_rules_out else ("part", "denied", "conflicting")
         parts = [f"{counted(self.matched_results, group)} {_verb('match', self.matched_results)}"]
-        if self.only_rules_out:
-            parts += [f"{silent:,} {'does' if silent == 1 else 'do'} not mention it"] if silent else []
-            parts += [f"{unknown:,} {'has' if unknown == 1 else 'have'} no report or label"] if unknown else []
-        else:
-            parts += [f"{part:,} {_verb('match', part)} in part"] if part else []
-            parts += [self._rest_text()] if self.total_results > self.matched_results + part else []
+        parts += [f"{found[name]:,} {said[name][found[name] != 1]}" for name in named if found[name]]
+        if not self.only_rules_out and self.total_results > self.matched_results + found["part"]:
+            parts.append(self._rest_text())
         return "; ".join(parts)
 
     def _rest_text(self) -> str:

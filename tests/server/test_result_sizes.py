@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 IMAGE_ID = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
 EXCERPT = "x" * 138
+CONFLICTING = "5 have a report and a label that disagree"
+LEFT = f"900 deny it, left out; {CONFLICTING}"
+OTHERS = "the others match only single words or the report's indication"
 REQUIRED_OF_HIT = {"rank", "image_id", "study_id", "subject_id", "view_position", "why"}
 REQUIRED = {
     *(
@@ -156,17 +159,17 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
-        ({}, "162 studies match; 310 match in part; the rest is ranked by similarity"),
-        ({"total_results": 472}, "162 studies match; 310 match in part"),
+        ({}, f"162 studies match; 310 match in part; {LEFT}; the rest is ranked by similarity"),
+        ({"total_results": 472}, f"162 studies match; 310 match in part; {LEFT}"),
         (
             {"search_mode": "keyword"},
-            "162 studies match; 310 match in part; the others match only single words or the report's indication",
+            f"162 studies match; 310 match in part; {LEFT}; {OTHERS}",
         ),
-        ({"matched_results": 1, "total_results": 311}, "1 study matches; 310 match in part"),
+        ({"matched_results": 1, "total_results": 311}, f"1 study matches; 310 match in part; {LEFT}"),
         ({"matched_results": None, "counts": None}, None),
         (
             {"understood": Understood(without=["support device"])},
-            "162 studies match; 1,000 do not mention it; 20 have no report or label",
+            f"162 studies match; 1,000 do not mention it; 20 have no report or label; {CONFLICTING}",
         ),
     ],
 )
@@ -181,7 +184,7 @@ def test_hits_after_the_matches_are_set_apart():
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (
-        "162 patients match; 310 match in part; the list is ordered by similarity, so matches may come later"
+        f"162 patients match; 310 match in part; {LEFT}; the list is ordered by similarity, so matches may come later"
     )
 
 

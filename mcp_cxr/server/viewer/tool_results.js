@@ -44,20 +44,23 @@ export function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
+const SAID = {
+  silent: ["does not mention it", "do not mention it"],
+  unknown: ["has no report or label", "have no report or label"],
+  part: ["matches in part", "match in part"],
+  denied: ["denies it, left out", "deny it, left out"],
+  conflicting: ["has a report and a label that disagree", "have a report and a label that disagree"],
+};
+
 /** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by similarity"; null without words. */
 export function matchesText(page, group) {
   const { matched_results: matched, counts } = page;
   if (typeof matched !== "number" || !counts) return null;
   const number = (count) => count.toLocaleString("en");
-  const match = (count) => (count === 1 ? "matches" : "match");
-  const parts = [`${counted(matched, group)} ${match(matched)}`];
-  if (onlyRulesOut(page)) {
-    if (counts.silent) parts.push(`${number(counts.silent)} ${counts.silent === 1 ? "does" : "do"} not mention it`);
-    if (counts.unknown) parts.push(`${number(counts.unknown)} ${counts.unknown === 1 ? "has" : "have"} no report or label`);
-    return parts.join("; ");
-  }
-  if (counts.part) parts.push(`${number(counts.part)} ${match(counts.part)} in part`);
-  if (page.total_results > matched + counts.part) parts.push(restText(page));
+  const names = onlyRulesOut(page) ? ["silent", "unknown", "conflicting"] : ["part", "denied", "conflicting"];
+  const parts = [`${counted(matched, group)} ${matched === 1 ? "matches" : "match"}`];
+  for (const name of names.filter((one) => counts[one])) parts.push(`${number(counts[name])} ${SAID[name][counts[name] === 1 ? 0 : 1]}`);
+  if (!onlyRulesOut(page) && page.total_results > matched + counts.part) parts.push(restText(page));
   return parts.join("; ");
 }
 

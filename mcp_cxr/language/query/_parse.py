@@ -30,6 +30,7 @@ from mcp_cxr.language.query._alternatives import (
 )
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
+from mcp_cxr.language.query._kinds import mentions_findings, query_mentions, with_kinds_named
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._nested import parsed_nested
 from mcp_cxr.language.query._one_side import parsed_on_one_side
@@ -39,7 +40,6 @@ from mcp_cxr.language.reader import (
     Mention,
     Status,
     changes_denied,
-    mentions_in,
     modifier_values,
     modifiers_in,
     statements,
@@ -60,12 +60,13 @@ _NORMAL = re.compile(
     r"(?:normals?|unremarkable|negative|clear|healthy|wnl|nad|within normal limits)"
     r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
+    r"|(?:nothing|not?) (?:abnormal|wrong|of note)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?))*$"
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
-    r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|abnormal"
+    r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|(?<!no )(?<!not )(?<!nothing )abnormal"
     r"|any (?:finding|abnormality)|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )
 _NORMAL_BUT = re.compile(
@@ -103,11 +104,6 @@ _PLACE_BEHIND = re.compile(
     re.IGNORECASE,
 )
 """A place behind a list: "effusion or pneumothorax on the left"."""
-_KIND_LEFT_OUT = re.compile(
-    r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?|types?))?(?=\s*(?:$|[.,;]))",
-    re.IGNORECASE,
-)
-"""A kind of what was named before: "effusions, without small ones"."""
 
 
 _ALWAYS_OLD = frozenset(
@@ -115,12 +111,7 @@ _ALWAYS_OLD = frozenset(
     "|chronic obstructive pulmonary disease".split("|")
 )
 """Findings that take years: few reports say that a scar is old."""
-_ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
-_MOST_KINDS = 8  # for each, the text before it is read once more; also parts that are read apart
-_KIND_BEHIND = re.compile(
-    r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
-)
-"""A kind of the finding before it: "nodules that are calcified"."""
+_MOST_PARTS = 8  # that are read apart; each reads the text once more
 
 
 _NOT_APPLIED = re.compile(
@@ -162,6 +153,9 @@ def _read(query: str) -> QueryMeaning:
         if denials.only_rules_out:
             return replace(denials, judgment="normal", corrections=corrections, text=text)
     parsed = _parsed(text)
+    if parsed.wanted and "normal" in parsed.words:  # a study as a whole is normal or shows a finding
+        words = tuple(word for word in parsed.words if word != "normal")
+        parsed = replace(parsed, words=words, not_applied=(*parsed.not_applied, "normal"))
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
     return replace(parsed, corrections=corrections, text=text)
@@ -179,19 +173,19 @@ def _with_fragments_joined(text: str) -> str:
     """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
     first, *others = re.split(r"(?<=\w)[.;]\s+", text)
     for other in others:
-        is_fragment = modifier_values(other) and all(modifier_values(one.text) for one in _mentions(other))
+        is_fragment = modifier_values(other) and all(modifier_values(one.text) for one in query_mentions(other))
         first += f"{' ' if is_fragment else '. '}{other}"
     return first
 
 
-def _parsed(text: str, most_parts: int = _MOST_KINDS) -> QueryMeaning:
+def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
         return nested
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
-    text, chains = without_joins(_with_kinds_named(_plain(_with_fragments_joined(text))))
-    mentions = _mentions(text)
+    text, chains = without_joins(with_kinds_named(_plain(_with_fragments_joined(text))))
+    mentions = query_mentions(text)
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
     stated = set[str]().union(*(one.modifiers for one in findings))
@@ -231,16 +225,12 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
     if on_one_side := parsed_on_one_side(text, lambda part: _parsed(part, most_parts)):
         return on_one_side
     not_there = list(_NOT_THERE.finditer(text))
-    if 0 < len(not_there) <= _MOST_KINDS and (values := _place_alone((denied := not_there[0])["place"])):
+    if 0 < len(not_there) <= _MOST_PARTS and (values := _place_alone((denied := not_there[0])["place"])):
         parsed = _parsed(f"{text[: denied.start()]}{text[denied.end() :]}", most_parts)
         if parsed.wanted and not values <= parsed.findings[-1].modifiers:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
     return _placed_as_a_whole(text, most_parts)
-
-
-def _mentions(text: str) -> list[Mention]:
-    return [one for statement in statements(text) for one in mentions_in(statement, is_query=True)]
 
 
 def _is_among(stated: AbstractSet[str], word: Mention) -> bool:
@@ -253,7 +243,7 @@ def _place_alone(text: str) -> frozenset[str]:
     """Return the sides and places that a text names; none if it names anything else."""
     values = modifier_values(text)
     is_place = all(dimension_of(value) in ("side", "place") for value in values)
-    return values if is_place and all(modifier_values(one.text) for one in _mentions(text)) else frozenset()
+    return values if is_place and all(modifier_values(one.text) for one in query_mentions(text)) else frozenset()
 
 
 def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
@@ -262,7 +252,7 @@ def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
     The place is that of each finding. None if a text is no such list.
     """
     match = _PLACE_BEHIND.search(text)
-    if not match or not (values := modifier_values(match["place"])) or _mentions_findings(match["place"]):
+    if not match or not (values := modifier_values(match["place"])) or mentions_findings(match["place"]):
         return None
     parsed = _parsed(text[: match.start("place")], most_parts)
     found = (*parsed.findings, *parsed.ruled_out)
@@ -281,52 +271,6 @@ def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
         ruled_out=placed(parsed.ruled_out),
         words=_unique([*parsed.words, *other]),
     )
-
-
-def _mentions_findings(text: str) -> bool:
-    return any(one.finding for one in _mentions(text))
-
-
-def _with_kinds_named(text: str) -> str:
-    """Return a text that names the finding of which a kind is left out: "effusions without small ones"."""
-
-    def named(match: re.Match[str]) -> str:
-        before = [one for one in _mentions(text[: match.start()]) if one.finding and one.status is not Status.ABSENT]
-        noun = before[-1].text if before else ""
-        kinds = re.split(r"\s+(?:or|nor|and)\s+", match["kind"])
-        if not noun or not all(_is_kind(kind, noun) for kind in kinds):
-            return match[0]
-        return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
-
-    text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
-    return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
-
-
-def _named_one(match: re.Match[str]) -> str:
-    """Return "left effusion" for "left one" behind a finding."""
-    noun = next((one.text for one in reversed(_mentions(match.string[: match.start()])) if one.finding), None)
-    return f"{match['kind']} {noun}" if noun and modifier_values(match["kind"]) else match[0]
-
-
-def _with_kinds_before(text: str) -> str:
-    """Return a text with a kind before its finding: "calcified nodules" for "nodules that are calcified"."""
-    match = _KIND_BEHIND.search(text)
-    if match is None:
-        return text
-    before = text[: match.start()]
-    noun = next((one.text for one in reversed(_mentions(before)) if one.finding), "")
-    at = before.lower().rfind(noun) if noun else -1
-    if at < 0 or not _is_kind(match["kind"], noun):
-        return text
-    return f"{before[:at]}{match['kind']} {before[at:]}{text[match.end() :]}"
-
-
-def _is_kind(kind: str, noun: str) -> bool:
-    """Whether words before a finding's name qualify it: "small", and "calcified" of nodules, but not "edema"."""
-    (one, *_), whole = _mentions(noun), _mentions(f"{kind} {noun}")
-    if len(whole) != 1 or whole[0].finding is None:
-        return False
-    return whole[0].name != one.name or (not _mentions_findings(kind) and bool(modifiers_in(kind)))
 
 
 def _plain(text: str) -> str:

@@ -89,6 +89,7 @@ _REWORDED: Final = (
     ),
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
     # denials of other languages: "ohne", "sans", "sin" must not be ignored
+    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
     (r"\b(?:aber|sondern|pero|mais|maar)\b", "but"),
     # everyday words
@@ -256,7 +257,7 @@ _NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing
 _ONLY_THING = re.compile(
     r"(?:^|(?<=[,;.]))(?P<nothing>[^,;.]*\b(?:normal|clear|unremarkable|negative|no (?:(?:evidence|signs?) of )?"
     r"(?:other |acute |significant |interval )*(?:abnormalit(?:y|ies)|findings?|changes?|disease|process))\b[^,;.]*?)"
-    rf"\s(?:{_EXCEPTION})\s+|\bnothing\s+(?:but|{_EXCEPTION})\s+",
+    rf"\s(?:{_EXCEPTION})\s+|\b(?:nothing|no (?:other )?(?:findings?|abnormalit(?:y|ies)))\s+(?:but|{_EXCEPTION})\s+",
     re.IGNORECASE,
 )
 """A statement that nothing is there but what follows: "clear lungs except for a scar"."""
@@ -287,4 +288,5 @@ def worded_as_reports(query: str) -> str:
 def _without_nothing(match: re.Match[str]) -> str:
     """Return the end of a clause for a statement that nothing is there; the statement if it names something there."""
     mentions = mentions_in(match["nothing"] or "", is_query=True)
-    return match[0] if any(one.finding and one.status is not Status.ABSENT for one in mentions) else "; "
+    named = [one for one in mentions if one.finding and one.name != "no finding" and one.status is not Status.ABSENT]
+    return match[0] if named else "; "

@@ -65,6 +65,8 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
     [
         ("normal chest", "normal"),
         ("CXR WNL", "normal"),
+        ("nothing abnormal", "normal"),
+        ("no abnormal findings", "no finding"),
         ("show me normal chest x-rays", "normal"),
         ("no findings", "no finding"),
         ("no acute cardiopulmonary process", "no finding"),
@@ -371,6 +373,9 @@ def test_a_place_in_the_name_of_a_finding_is_asked_for(query: str, wanted: str) 
         ("sm R eff", ["pleural effusion, right, small"], []),
         ("the left hemidiaphragm sits too high", ["elevated diaphragm, left"], []),
         ("enlarged mediastinal glands", ["mediastinal lymphadenopathy"], []),
+        ("no findings except a scar", ["scar"], []),
+        ("no finding but cardiomegaly", ["cardiomegaly"], []),
+        ("ohne Erguss, cardiomegaly", ["cardiomegaly"], []),
     ],
 )
 def test_a_request_leaves_out_in_other_words_than_a_report(query: str, wanted: list[str], ruled_out: list[str]) -> None:

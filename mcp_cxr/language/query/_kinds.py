@@ -1,0 +1,73 @@
+"""Names the finding of which a query asks for, or leaves out, a kind: "effusions, without small ones"."""
+
+from __future__ import annotations
+
+import re
+
+from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
+
+_KIND_LEFT_OUT = re.compile(
+    r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?|types?))?(?=\s*(?:$|[.,;]))",
+    re.IGNORECASE,
+)
+"""A kind of what was named before: "effusions, without small ones"."""
+_ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
+_KIND_BEHIND = re.compile(
+    r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
+)
+"""A kind of the finding before it: "nodules that are calcified"."""
+_MOST_KINDS = 8  # for each, the text before it is read once more
+
+
+def query_mentions(text: str) -> list[Mention]:
+    """Return the findings and the other words of a query, in order."""
+    return [one for statement in statements(text) for one in mentions_in(statement, is_query=True)]
+
+
+def mentions_findings(text: str) -> bool:
+    """Whether a text names a finding."""
+    return any(one.finding for one in query_mentions(text))
+
+
+def with_kinds_named(text: str) -> str:
+    """Return a text that names the finding of which a kind is left out: "effusions without small ones"."""
+
+    def named(match: re.Match[str]) -> str:
+        before = [
+            one for one in query_mentions(text[: match.start()]) if one.finding and one.status is not Status.ABSENT
+        ]
+        noun = before[-1].text if before else ""
+        kinds = re.split(r"\s+(?:or|nor|and)\s+", match["kind"])
+        if not noun or not all(_is_kind(kind, noun) for kind in kinds):
+            return match[0]
+        return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
+
+    text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
+    return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
+
+
+def _named_one(match: re.Match[str]) -> str:
+    """Return "left effusion" for "left one" behind a finding."""
+    noun = next((one.text for one in reversed(query_mentions(match.string[: match.start()])) if one.finding), None)
+    return f"{match['kind']} {noun}" if noun and modifier_values(match["kind"]) else match[0]
+
+
+def _with_kinds_before(text: str) -> str:
+    """Return a text with a kind before its finding: "calcified nodules" for "nodules that are calcified"."""
+    match = _KIND_BEHIND.search(text)
+    if match is None:
+        return text
+    before = text[: match.start()]
+    noun = next((one.text for one in reversed(query_mentions(before)) if one.finding), "")
+    at = before.lower().rfind(noun) if noun else -1
+    if at < 0 or not _is_kind(match["kind"], noun):
+        return text
+    return f"{before[:at]}{match['kind']} {before[at:]}{text[match.end() :]}"
+
+
+def _is_kind(kind: str, noun: str) -> bool:
+    """Whether words before a finding's name qualify it: "small", and "calcified" of nodules, but not "edema"."""
+    (one, *_), whole = query_mentions(noun), query_mentions(f"{kind} {noun}")
+    if len(whole) != 1 or whole[0].finding is None:
+        return False
+    return whole[0].name != one.name or (not mentions_findings(kind) and bool(modifiers_in(kind)))

@@ -26,6 +26,8 @@ _IMPLIED = {finding: places for _, places, finding in _AT_PLACES} | {
 """What reports state with these findings and queries need not ask for."""
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
+_MIDLINE = frozenset({"cardiomegaly", "enlarged cardiomediastinum", "widened mediastinum"})
+"""What has no side, whatever is listed beside it: "normal heart and hila"."""
 _LEVELS = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
 _OUTSIDE_LUNGS = _LEVELS | {"abdomen", "clavicle", "humerus", "neck", "rib", "scapula", "shoulder", "sternum"}
 _OF_SPINE = frozenset(
@@ -41,6 +43,8 @@ def at_places(
     entry: FindingEntry, values: frozenset[str], status: Status, *, is_query: bool
 ) -> Iterator[tuple[FindingEntry, frozenset[str]]]:
     """Yield what a finding with its modifiers is: a fracture of clavicle and scapula is one of each."""
+    if entry.name in _MIDLINE:
+        values -= {"left", "right"}
     values = _in_spine(entry, values, is_query=is_query, is_affirmed=status is not Status.ABSENT)
     narrower = {value: found for value in sorted(values) if (found := _narrower(entry, value))}
     for one in dict.fromkeys(narrower.values()):

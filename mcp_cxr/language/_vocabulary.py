@@ -19,6 +19,8 @@ ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), whic
 reports; the source `usage` marks our own. `absent`, `normal`, `resolved`, `possible`, `history` and `unstated` apply to
 their scope, what comes after or before them in their clause; `end` closes a clause, and `present` is a phrase that only
 looks like a cue ("not only").
+
+In a phrase of any table a slash stands between alternative words: "is/are not seen/found" is four phrases.
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
+from itertools import product
 from typing import TYPE_CHECKING, Generic, Literal, TypeVar, cast
 
 import snowballstemmer  # pyright: ignore[reportMissingTypeStubs]  # has none; used in `stem` alone
@@ -194,8 +197,8 @@ def finding_entries() -> dict[str, FindingEntry]:
             row["finding"],
             cast("Kind", row["kind"]),
             row["label"] or None,
-            tuple(_split(row["broader"])),
-            tuple(_split(row["related"])),
+            tuple(phrases_of_cell(row["broader"])),
+            tuple(phrases_of_cell(row["related"])),
             row["shares_side"] != "no",
             row["sized"] == "yes",
         )
@@ -208,7 +211,9 @@ def findings() -> Phrases[FindingEntry]:
     """Return every name of every finding, as stems."""
     entries = finding_entries()
     return Phrases(
-        (stems_of(form), entries[row["finding"]]) for row in _read("findings.csv") for form in _split(row["forms"])
+        (stems_of(form), entries[row["finding"]])
+        for row in _read("findings.csv")
+        for form in phrases_of_cell(row["forms"])
     )
 
 
@@ -218,14 +223,16 @@ def structures() -> Phrases[Structure]:
     return Phrases(
         (stems_of(form), Structure(row["structure"]))
         for row in _read("structures.csv")
-        for form in _split(row["forms"])
+        for form in phrases_of_cell(row["forms"])
     )
 
 
 @cache
 def phrases_without_finding() -> Phrases[None]:
     """Return the phrases that hold the name of a finding and name none ("thoracic cavity"), as stems."""
-    return Phrases((stems_of(form), None) for row in _read("not_findings.csv") for form in _split(row["forms"]))
+    return Phrases(
+        (stems_of(form), None) for row in _read("not_findings.csv") for form in phrases_of_cell(row["forms"])
+    )
 
 
 @cache
@@ -233,8 +240,8 @@ def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
     """Return the phrases that say something of a structure, as stems; one phrase may deny several findings."""
     found: dict[tuple[str, ...], list[Predicate]] = defaultdict(list)
     for row in _predicate_rows()[structure]:
-        said = [Predicate(finding_entries()[name], row["status"]) for name in _split(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
-        for phrase in _split(row["predicates"]):
+        said = [Predicate(finding_entries()[name], row["status"]) for name in phrases_of_cell(row["finding"])]  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+        for phrase in phrases_of_cell(row["predicates"]):
             found[tuple(stems_of(phrase))] += said
     return Phrases((words, tuple(said)) for words, said in found.items())
 
@@ -250,7 +257,11 @@ def _predicate_rows() -> Mapping[str, list[dict[str, str]]]:
 @cache
 def cues() -> Phrases[Cue]:
     """Return every cue, as unstemmed tokens: "rule out" means possible, "ruled out" absent."""
-    return Phrases((TOKEN.findall(row["cue"]), Cue(row["status"], row["scope"])) for row in _read("cues.csv"))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+    return Phrases(
+        (TOKEN.findall(phrase), Cue(row["status"], row["scope"]))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
+        for row in _read("cues.csv")
+        for phrase in phrases_of_cell(row["cue"])
+    )
 
 
 @cache
@@ -258,7 +269,7 @@ def modifiers() -> Phrases[Modifier]:
     """Return every phrase that states a side, place, size, change, age or pattern, as unstemmed tokens."""
     values: dict[str, list[str]] = defaultdict(list)
     for row in _read("modifiers.csv"):
-        for form in _split(row["forms"]):
+        for form in phrases_of_cell(row["forms"]):
             values[form] += row["value"].split("+")
     values |= {_plural(form): values[form] for form in [*values] if " " in form and form.endswith(_IN_THE_PLURAL)}
     for side in SIDES:
@@ -267,8 +278,6 @@ def modifiers() -> Phrases[Modifier]:
     for form in [form for form in values if form.endswith(_INTERRUPTED) and form.count(" ") == 1]:
         if not {*SIDES}.intersection(values[form]):
             values |= {form.replace(" ", f" {side} "): [side, *values[form]] for side in SIDES}
-    for form in [form for form in values if " seen on " in form]:
-        values |= {form.replace(" seen ", f" {verb} "): values[form] for verb in _SEEN}
     values |= {form: [side, *values[form]] for form, side in _SIDED_ABBREVIATIONS.items()}
     return Phrases((form.split(), Modifier(tuple(dict.fromkeys(values[form])))) for form in values)
 
@@ -282,8 +291,6 @@ _IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
 """How names of places end that are also stated of both sides: "in both lower lobes"."""
 _INTERRUPTED = (" lobe", " lung", " zone")
 """How names of places end that a side may interrupt: "upper left lung"."""
-_SEEN = ("visualized", "appreciated", "identified", "demonstrated", "noted", "apparent")
-"""Words for "seen" in "not seen on the prior"."""
 _SIDED_ABBREVIATIONS = {
     "rul": "right",
     "rml": "right",
@@ -362,7 +369,9 @@ def finding_of_label(label: str) -> FindingEntry | None:
 @cache
 def forms_of_findings() -> tuple[tuple[str, str], ...]:
     """Return every name of every finding, as written in the table, each after the finding's own name."""
-    return tuple((row["finding"], normalize(form)) for row in _read("findings.csv") for form in _split(row["forms"]))
+    return tuple(
+        (row["finding"], normalize(form)) for row in _read("findings.csv") for form in phrases_of_cell(row["forms"])
+    )
 
 
 def phrases_of_findings() -> frozenset[str]:
@@ -375,7 +384,7 @@ def phrases_of_structures() -> frozenset[str]:
     """Return every name of every structure and every predicate, as written in the tables."""
     names = [row["forms"] for row in _read("structures.csv")]
     predicates_ = [row["predicates"] for row in _read("predicates.csv")]
-    return frozenset(normalize(form) for cell in [*names, *predicates_] for form in _split(cell))
+    return frozenset(normalize(form) for cell in [*names, *predicates_] for form in phrases_of_cell(cell))
 
 
 def stems_of(phrase: str) -> list[str]:
@@ -383,8 +392,10 @@ def stems_of(phrase: str) -> list[str]:
     return [stem(token) for token in TOKEN.findall(normalize(phrase))]
 
 
-def _split(cell: str) -> Iterator[str]:
-    return (part.strip() for part in cell.split("|") if part.strip())
+def phrases_of_cell(cell: str) -> Iterator[str]:
+    """Yield the phrases of a cell of a table: of "left/right lung|chest" "left lung", "right lung" and "chest"."""
+    for words in map(str.split, filter(None, cell.split("|"))):
+        yield from map(" ".join, product(*(word.split("/") for word in words)))
 
 
 def _read(name: str) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from importlib import resources
 import pytest
 
 from mcp_cxr.language import ancestors, finding_entries, finding_of_label, mentions_in
+from mcp_cxr.language._vocabulary import phrases_of_cell
 from mcp_cxr.records import LABELS
 
 STATUSES = {"absent", "normal", "resolved", "possible", "history", "unstated", "present", "end"}
@@ -42,8 +43,12 @@ def test_every_row_has_all_cells_in_lower_case_phrases(name: str) -> None:
     [("findings.csv", "forms"), ("structures.csv", "forms"), ("cues.csv", "cue"), ("not_findings.csv", "forms")],
 )
 def test_no_phrase_stands_twice(name: str, column: str) -> None:
-    phrases = [form for row in table(name) for form in split(row[column])]
+    phrases = [form for row in table(name) for form in phrases_of_cell(row[column])]
     assert sorted(phrases) == sorted(set(phrases))
+
+
+def test_a_slash_stands_between_alternative_words() -> None:
+    assert [*phrases_of_cell("is/are not seen|gone")] == ["is not seen", "are not seen", "gone"]
 
 
 def test_findings_have_valid_kinds_labels_and_broader_findings_without_a_circle() -> None:

@@ -85,16 +85,29 @@ async def rank_tiers(
         value_of: Of all images that pass: what neither words nor vectors rank comes by falling value; None: by date.
     """
     found: dict[str, RankedGroup] = {}
-    for tier in plan.tiers:
+    tiers, are_counted = list(plan.tiers), False
+    while tiers and len(found) < needed:
+        tier = tiers.pop(0)
         rankings = _rankings(tier, plan, vectors, store, has_examples=has_examples)
         if not rankings:
             browsed = partial(store.browse, tier.where)
             fetch = browsed if value_of is None else partial(_by_value, browsed, value_of)
             rankings = [Ranking(fetch, uses_vectors=False)]
         found |= await rank(rankings, tier, group_by, needed=needed, seen=found)
-        if len(found) >= needed:
-            break
+        if tiers and len(found) < needed and len(rankings) > 1 and not are_counted:
+            tiers, are_counted = await _not_empty(tiers, store, group_by), True
     return list(found.values())[:needed]
+
+
+async def _not_empty(tiers: Sequence[Tier], store: Store, group_by: GroupBy) -> list[Tier]:
+    """Return the tiers that any image passes: to count all at once costs less than several rankings of an empty one."""
+    facts = await store.result_facts(
+        [],
+        tiers[0].where,
+        distinct=None if group_by == "none" else group_by,
+        also_count=[tier.where for tier in tiers[1:]],
+    )
+    return [tier for tier, number in zip(tiers, (facts.total, *facts.counts), strict=True) if number]
 
 
 def _rankings(

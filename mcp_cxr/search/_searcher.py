@@ -116,27 +116,28 @@ class Searcher:
         meaning = understood.meaning
         plan = plan_without_words(where) if meaning is None else plan_words(meaning, where, by_vector=False)
         counted: dict[CountName, Filter] = {**plan.count_filters, **_of_left_out(plan, understood, where)}
-        found: dict[CountName, int] = {}
-        for name, each in counted.items():
-            found[name] = await self._store.count(each, distinct="study")
-        total = await self._store.count(plan.result_filter, distinct="study")
+        facts = await self._store.result_facts(
+            [], plan.result_filter, distinct="study", also_count=list(counted.values())
+        )
+        found = dict(zip(counted, facts.counts, strict=True))
         return Selection(
             plan.count_filters.get("full", where),
             plan.count_filters.get("stated", where),
             Understood(**understood.word_uses) if query.text else None,
             _filters(understood, where),
             None if meaning is None else counts(found),
-            (*understood.warnings, *left_out_warnings(found, where, total)),
+            (*understood.warnings, *left_out_warnings(found, where, facts.total)),
         )
 
     async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
         """Return a line for each condition that no image of the archive can meet, or one that says that it is empty."""
-        if not search.facts.external and not await self._store.count(Filter()):
-            return ["The archive holds no images; ingest a folder first."]
         if search.facts.external:  # these may have it
             return []
-        needed = _conditions(search.where, has_words=bool(search.plan.terms))
-        return [line for line, alone in needed if not await self._store.count(alone)]
+        needed = list(_conditions(search.where, has_words=bool(search.plan.terms)))
+        facts = await self._store.result_facts([], Filter(), also_count=[alone for _, alone in needed])
+        if not facts.total:
+            return ["The archive holds no images; ingest a folder first."]
+        return [line for (line, _), images in zip(needed, facts.counts, strict=True) if not images]
 
     async def _intermediate_results(
         self,

@@ -125,7 +125,7 @@ async def test_totals_are_one_round_trip(server: StandIn, store: IrisStore) -> N
 
 
 async def test_a_search_is_two_round_trips_and_three_in_hybrid_mode(server: StandIn, studies: Archive) -> None:
-    """A ranking for each tier that is needed, or rankings at once; then, at once, everything shown with it."""
+    """A ranking for each tier that is needed and not empty, or several; then, at once, everything shown with it."""
     asked: dict[str, dict[str, Any]] = {
         "words": {"query": "effusion", "mode": "words"},
         "vector": {"query": "effusion", "mode": "vector"},
@@ -140,12 +140,12 @@ async def test_a_search_is_two_round_trips_and_three_in_hybrid_mode(server: Stan
     assert counted == {
         "words": 2,
         "vector": 2,
-        "with filters": 3,  # none has the label: whether the archive is empty, too
+        "with filters": 3,  # none has the label: what no image of the archive meets, too
         "both": 3,
         "facts": 2,
         "the next page": 2,
         "by example": 3,
-        "words and example": 18,  # the example, the sample's mean, and three rankings for each of five tiers
+        "words and example": 10,  # the example, the mean, three rankings for each of two tiers, and which are empty
     }
 
 

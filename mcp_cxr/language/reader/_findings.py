@@ -151,9 +151,10 @@ def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
 
 def _named_at(sentence: Sentence, tokens: frozenset[int]) -> Iterator[tuple[int, FindingEntry]]:
     """Yield the findings whose name has one of the tokens, each after the index of its span."""
-    for at, span in enumerate(sentence.spans):
-        if isinstance(span.entry, FindingEntry) and not tokens.isdisjoint(range(span.start, span.end)):
-            yield at, span.entry
+    for at in sorted({sentence.span_at(token) for token in tokens}):
+        entry = sentence.spans[at].entry
+        if isinstance(entry, FindingEntry):
+            yield at, entry
 
 
 def _predicates_of(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
@@ -183,11 +184,13 @@ def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tupl
 
 def _is_change(sentence: Sentence, token: int) -> bool:
     """Whether a token is the end of words for a change: "nearly cleared" does not say "clear"."""
-    return any(span.dimension == "change" and span.start < token < span.end for span in sentence.spans)
+    span = sentence.spans[sentence.span_at(token)]
+    return span.dimension == "change" and span.start < token
 
 
 def _begins_change(sentence: Sentence, token: int) -> bool:
-    return any(span.dimension == "change" and span.start == token for span in sentence.spans)
+    span = sentence.spans[sentence.span_at(token)]
+    return span.dimension == "change" and span.start == token
 
 
 def _goes_on(token: str) -> bool:
@@ -213,15 +216,12 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
         if not found:
             continue
         after = start + found[0]
-        if any(
-            span.is_cue("end") or isinstance(span.entry, FindingEntry)
-            for span in sentence.spans[:at]
-            if span.start >= after
-        ):
+        between = sentence.spans[sentence.first_from(after) : at]
+        if any(span.is_cue("end") or isinstance(span.entry, FindingEntry) for span in between):
             continue  # "clear except for the base", "large effusion over the heart"
-        between = [token for token in sentence.tokens[after:end] if token not in _FILLERS]
-        is_near = len(between) <= _BETWEEN and all(_is_adjective(token) for token in between)
-        if is_near or _is_list_of_modifiers([span for span in sentence.spans[:at] if span.start >= after]):
+        words = [token for token in sentence.tokens[after:end] if token not in _FILLERS]
+        is_near = len(words) <= _BETWEEN and all(_is_adjective(token) for token in words)
+        if is_near or _is_list_of_modifiers(between):
             return tuple((said, frozenset(range(start, after))) for said in found[1])
     return ()
 
@@ -276,4 +276,5 @@ def _is_predicate_of(sentence: Sentence, structure: Structure, span: Span) -> bo
 
 def _qualifies_a_finding(sentence: Sentence, token: int) -> bool:
     """Whether the word that ends at a token stands directly before a finding ("large effusion")."""
-    return any(span.start == token and isinstance(span.entry, FindingEntry) for span in sentence.spans)
+    following = sentence.spans[sentence.first_from(token) :][:1]
+    return any(span.start == token and isinstance(span.entry, FindingEntry) for span in following)

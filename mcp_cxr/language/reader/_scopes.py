@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from mcp_cxr.language._vocabulary import SIDES, Cue, FindingEntry, Modifier, Structure
+from mcp_cxr.language.reader._spans import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
 
 _NEAR = 3  # tokens between a finding and what is said of it alone
 _MOST_BEFORE = 8  # articles and modifiers before a finding
-_VERBS = frozenset(
-    {"is", "are", "was", "were", "has", "have", "had", "appears", "appear", "remains", "remain", "persists", "persist"}
-)
-_ASSERTING = _VERBS | frozenset(
+_ASSERTING = VERBS | frozenset(
     "suggest suggests represent represents reflect reflects measures measure shows demonstrates indicate indicates"
     " projects project terminates ends overlies overlie courses persist noted".split()
 )
@@ -249,7 +247,7 @@ class Scopes:
                 is_said = seen_finding = False
             seen_finding = seen_finding or _is_named(span)
             words = self._tokens[span.start : span.end]
-            is_said = is_said or (seen_finding and not _is_named(span) and not _VERBS.isdisjoint(words))
+            is_said = is_said or (seen_finding and not _is_named(span) and not VERBS.isdisjoint(words))
         return starts, findings
 
     def _finding_at(self, at: int) -> int | None:

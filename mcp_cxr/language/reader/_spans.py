@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import chain, pairwise, takewhile
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcp_cxr.language._vocabulary import (
@@ -35,13 +37,17 @@ SEPARATORS = frozenset({",", ";", ":", "or", "and", "nor", "plus", "versus", "vs
 ALTERNATIVES = frozenset({"or", "versus", "vs"})
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
-_SAYING = frozenset({"is", "has", "appears", "remains", "measures"})
+VERBS = frozenset("is are was were has have had appears appear remains remain persists persist".split())
+"""Verbs that say something of the finding or structure before them."""
+_SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
 _BEFORE_LEVELS = frozenset({",", "and", "or", "to", "the", "both", "bilateral", *SIDES})
 _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "field", "fields"})
+
+_START = attrgetter("start")
 
 Entry: TypeAlias = "FindingEntry | Structure | Cue | Modifier | None"
 
@@ -83,6 +89,14 @@ class Sentence:
     def words(self, span: Span) -> Sequence[str]:
         """Return the tokens of a span."""
         return self.tokens[span.start : span.end]
+
+    def span_at(self, token: int) -> int:
+        """Return the index of the span that holds a token."""
+        return bisect_right(self.spans, token, key=_START) - 1
+
+    def first_from(self, token: int) -> int:
+        """Return the index of the first span that begins at a token or after it."""
+        return bisect_left(self.spans, token, key=_START)
 
     def stems_of(self, span: Span) -> tuple[str, ...]:
         """Return the stems of the words of a span, without stop words."""
@@ -273,7 +287,7 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         is_one = is_one or (span.first == "those" and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
         tokens += named if named and is_one else words
         is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
-        if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SAYING:
+        if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:
             tokens += named
     return tokens
 

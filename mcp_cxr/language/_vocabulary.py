@@ -342,9 +342,14 @@ _COUNTED = frozenset(
 
 
 @cache
+def is_any_of(finding: str, names: frozenset[str]) -> bool:
+    """Return whether a finding is one of some findings or a kind of one."""
+    return not names.isdisjoint((finding, *ancestors(finding)))
+
+
 def is_counted(finding: str) -> bool:
     """Return whether a finding is a thing that is counted, as a nodule is, and edema is not."""
-    return not _COUNTED.isdisjoint((finding, *ancestors(finding)))
+    return is_any_of(finding, _COUNTED)
 
 
 _PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
@@ -10,22 +9,24 @@ from mcp_cxr.language._vocabulary import (
     Cue,
     FindingEntry,
     Modifier,
-    ancestors,
     dimensions,
+    is_any_of,
 )
 from mcp_cxr.language.reader._modifier_values import values_of
-from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS
+from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mcp_cxr.language.reader._findings import FindingInSentence
+    from mcp_cxr.language.reader._modifier_values import IndexedValues
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 SIZES = frozenset({"small", "moderate", "large", "borderline"})
 """Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
-_SPINE = frozenset({"spine", "cervical spine", "thoracic spine", "lumbar spine"})
-_BONES = _SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
+PARTS_OF_SPINE = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
+_SPINE = PARTS_OF_SPINE | {"spine"}
+BONES = _SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
 """Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
 _SKELETAL = frozenset(
     "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
@@ -33,7 +34,6 @@ _SKELETAL = frozenset(
     "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
 )
 """Findings, with their narrower ones, that are at a level of the spine."""
-_SAYING = frozenset("is are was were has have remains remain persists persist appears appear".split())
 _ADJACENT = frozenset("adjacent associated overlying underlying surrounding subjacent accompanying compressive".split())
 """Words for what is at the place of the finding before."""
 PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
@@ -45,12 +45,13 @@ _EXPLAINING = frozenset(
 """Words between a finding and what is said to explain it."""
 
 
-@cache
 def is_skeletal(finding: str) -> bool:
-    return not _SKELETAL.isdisjoint((finding, *ancestors(finding)))
+    """Return whether a finding may be at a level of the spine."""
+    return is_any_of(finding, _SKELETAL)
 
 
 def separates(span: Span) -> bool:
+    """Return whether a span ends the phrase of a finding."""
     return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in _EXPLAINING
 
 
@@ -80,20 +81,26 @@ def share_places(
             continue
         shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & _SPINE
         if not is_skeletal(found[target].entry.name):
-            shared -= _BONES
+            shared -= BONES
         own[target][0] |= shared
         located[target] = shared
 
 
 def share_changes(
-    sentence: Sentence, own: dict[int, list[tuple[int, tuple[str, ...]]]], polarity: Callable[[int], object]
+    sentence: Sentence, own: dict[int, list[IndexedValues]], polarity: Callable[[int], tuple[bool, bool]]
 ) -> None:
     """Give the change that is said of a list to all in it.
 
     "Right effusion and left opacity are unchanged"; "no change in the effusion and opacity".
     """
-    spans = sentence.spans
-    changes: list[tuple[int, tuple[str, ...]]] = []
+    _share_changes_after(sentence.spans, own, polarity)
+    _share_changes_before(sentence.spans, own, polarity)
+
+
+def _share_changes_after(
+    spans: Sequence[Span], own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
+) -> None:
+    changes: list[IndexedValues] = []
     is_list = False
     for last, before in pairwise(reversed(own)):
         changes = [
@@ -108,6 +115,11 @@ def share_changes(
         is_list = bool(changes) and is_listed and is_alike and not _is_changed(own[before])
         if is_list:
             own[before] += changes
+
+
+def _share_changes_before(
+    spans: Sequence[Span], own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
+) -> None:
     for first, second in pairwise(own):
         changes = [
             (index, values)
@@ -115,11 +127,12 @@ def share_changes(
             if index < first and dimensions()[values[0]] == "change" and spans[index + 1].first in ("in", "of")
         ]
         is_listed = all(_goes_on_with_list(span) or span.first == "or" for span in spans[first + 1 : second])
-        if changes and is_listed and polarity(spans[first].start) == polarity(spans[second].start):
-            own[second] = own[second] if _is_changed(own[second]) else [*changes, *own[second]]
+        is_alike = polarity(spans[first].start) == polarity(spans[second].start)
+        if changes and is_listed and is_alike and not _is_changed(own[second]):
+            own[second] = [*changes, *own[second]]
 
 
-def _is_changed(own: Sequence[tuple[int, tuple[str, ...]]]) -> bool:
+def _is_changed(own: Sequence[IndexedValues]) -> bool:
     return any(dimensions()[values[0]] == "change" for _, values in own)
 
 
@@ -161,9 +174,9 @@ def share_sizes(sentence: Sentence, found: Sequence[FindingInSentence], own: lis
 def _are_statements(spans: Sequence[Span], first: int, second: int) -> bool:
     """Whether two findings have a verb each: "right effusion persists, and pneumonia is possible"."""
     gap = spans[first + 1 : second]
-    verb = next((at for at, span in enumerate(gap) if span.first in _SAYING), len(gap))
+    verb = next((at for at, span in enumerate(gap) if span.first in VERBS), len(gap))
     following = takewhile(lambda span: not span.is_separator, spans[second + 1 : second + 4])
-    return any(span.first in (",", "and") for span in gap[verb:]) and any(one.first in _SAYING for one in following)
+    return any(span.first in (",", "and") for span in gap[verb:]) and any(one.first in VERBS for one in following)
 
 
 def _is_accompanied(sentence: Sentence, gap: Sequence[Span], source: Span) -> bool:

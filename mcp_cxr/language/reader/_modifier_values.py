@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache, lru_cache
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_cxr.language._vocabulary import (
     TOKEN,
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
+IndexedValues: TypeAlias = "tuple[int, tuple[str, ...]]"
+"""The index of a span, and the modifiers that it states."""
 _NAMED_BY_OTHER_WORDS = frozenset(
     {
         "abdominal pain",

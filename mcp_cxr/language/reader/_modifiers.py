@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from mcp_cxr.language.reader._findings import FindingInSentence
+    from mcp_cxr.language.reader._modifier_values import IndexedValues
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _OF_LISTS = SEPARATORS | {"to"}
@@ -81,13 +82,7 @@ def modifiers_by_finding(
     own = _own_modifiers(sentence, found)
     if not sentence.is_query:
         share_changes(sentence, own, polarity)
-    described = [
-        [
-            {value for value in part if one.entry.name not in _OF_HEART_AND_AORTA or dimensions()[value] != "place"}
-            for part in _parts(own[one.at], one.at, sentence.spans)
-        ]
-        for one in found
-    ]
+    described = [_described(one, own[one.at], sentence.spans) for one in found]
     affirmed = [
         (one, parts)
         for one, parts in zip(found, described, strict=True)
@@ -108,11 +103,17 @@ def modifiers_by_finding(
     ]
 
 
-def _own_modifiers(
-    sentence: Sentence, found: Sequence[FindingInSentence]
-) -> dict[int, list[tuple[int, tuple[str, ...]]]]:
+def _described(one: FindingInSentence, own: Sequence[IndexedValues], spans: Sequence[Span]) -> list[set[str]]:
+    """Return the modifiers of each part of a finding; no place of one that is where its structure is."""
+    parts = _parts(own, one.at, spans)
+    if one.entry.name not in _OF_HEART_AND_AORTA:
+        return parts
+    return [{value for value in part if dimensions()[value] != "place"} for part in parts]
+
+
+def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> dict[int, list[IndexedValues]]:
     """Return the modifiers in the phrase of each finding, each after its index, by that of the finding."""
-    own: dict[int, list[tuple[int, tuple[str, ...]]]] = {one.at: [] for one in found}
+    own: dict[int, list[IndexedValues]] = {one.at: [] for one in found}
     places = [*own]
     said = frozenset[int]().union(*(one.predicate for one in found))
     for index, span in enumerate(sentence.spans):
@@ -129,7 +130,7 @@ def _own_modifiers(
     return own
 
 
-def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Sequence[Span]) -> list[set[str]]:
+def _parts(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) -> list[set[str]]:
     """Return the modifiers of one finding.
 
     One set per side if the sides differ in another modifier ("small left and large right"), else one set.
@@ -139,19 +140,7 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
         at: The index of the span of the finding.
         spans: Of the sentence.
     """
-    parts: list[set[str]] = [set()]
-    if not of_finding:
-        return parts
-    previous = 0
-    for index, values in of_finding:
-        is_apart = any(span.is_separator for span in spans[previous + 1 : index])
-        if index > at and spans[index].dimension == "change":  # "in the right apex and left base have worsened"
-            is_apart = is_apart or any(span.first in PLURAL_VERBS for span in spans[max(at, previous) + 1 : index])
-        is_apart = is_apart or (spans[previous].dimension == "change" and spans[previous + 1].first in ("in", "of"))
-        if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
-            parts.append(set())
-        parts[-1].update(values)
-        previous = index
+    parts = _parts_in_order(of_finding, at, spans)
     sided = [part for part in parts if not part.isdisjoint(SIDES)]
     if len(sided) > len(SIDES):  # "bilateral, large on the right and small on the left"
         parts = [part for part in parts if part != {*SIDES}]
@@ -162,6 +151,22 @@ def _parts(of_finding: Sequence[tuple[int, tuple[str, ...]]], at: int, spans: Se
         return [common.union(*sided)]
     common |= _of_all(sided)
     return [part | common for part in sided if not any(part < other for other in sided)]
+
+
+def _parts_in_order(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) -> list[set[str]]:
+    """Return the modifiers of one finding, divided at separators, at plural verbs and at the finding."""
+    parts: list[set[str]] = [set()]
+    previous = 0
+    for index, values in of_finding:
+        is_apart = any(span.is_separator for span in spans[previous + 1 : index])
+        if index > at and spans[index].dimension == "change":  # "in the right apex and left base have worsened"
+            is_apart = is_apart or any(span.first in PLURAL_VERBS for span in spans[max(at, previous) + 1 : index])
+        is_apart = is_apart or (spans[previous].dimension == "change" and spans[previous + 1].first in ("in", "of"))
+        if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
+            parts.append(set())
+        parts[-1].update(values)
+        previous = index
+    return parts
 
 
 def _is_at_both(sentence: Sentence, indices: Sequence[int]) -> bool:

@@ -8,7 +8,8 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import FindingEntry, ancestors, dimensions, finding_entries, findings, stem
+from mcp_cxr.language._vocabulary import FindingEntry, dimensions, finding_entries, findings, is_any_of, stem
+from mcp_cxr.language.reader._lists import BONES, PARTS_OF_SPINE
 from mcp_cxr.language.reader._scopes import Status
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
 _MIDLINE = frozenset({"cardiomegaly", "enlarged cardiomediastinum", "widened mediastinum"})
 """What has no side, whatever is listed beside it: "normal heart and hila"."""
-_LEVELS = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
-_OUTSIDE_LUNGS = _LEVELS | {"abdomen", "clavicle", "humerus", "neck", "rib", "scapula", "shoulder", "sternum"}
+_OUTSIDE_LUNGS = BONES | {"abdomen", "neck"}
 _OF_SPINE = frozenset(
     "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
     "|hypertrophic changes of the spine|diffuse idiopathic skeletal hyperostosis".split("|")
@@ -65,18 +65,13 @@ def _in_spine(entry: FindingEntry, values: frozenset[str], *, is_query: bool, is
     """Return modifiers with the part of the spine instead of `spine`: the thoracic one if none is stated."""
     is_stated = "spine" in values
     values -= {"spine"}
-    if values & _LEVELS:
+    if values & PARTS_OF_SPINE:
         return values
-    of_spine = _is_any_of(entry.name, _OF_SPINE)
+    of_spine = is_any_of(entry.name, _OF_SPINE)
     if is_query:
-        return values | {"spine"} if is_stated and not (of_spine or _is_any_of(entry.name, _ALSO_OF_SPINE)) else values
+        return values | {"spine"} if is_stated and not (of_spine or is_any_of(entry.name, _ALSO_OF_SPINE)) else values
     is_default = of_spine and not any(dimensions().get(value) == "place" for value in values)
     return values | {"thoracic spine"} if is_affirmed and (is_stated or is_default) else values
-
-
-@cache
-def _is_any_of(finding: str, names: frozenset[str]) -> bool:
-    return not names.isdisjoint((finding, *ancestors(finding)))
 
 
 @cache

@@ -250,7 +250,7 @@ def statements(text: str) -> list[str]:
 
 
 def _divided(sentence: str) -> Iterator[str]:
-    """Yield parts of at most 2,000 characters: scopes are found in a time that grows with the square of the length."""
+    """Yield parts of at most 2,000 characters: modifiers are attached in a time that grows with their square."""
     start = 0
     while len(sentence) - start > _LONGEST_STATEMENT:
         end = sentence.rfind(" ", start + 1, start + _LONGEST_STATEMENT)

@@ -267,24 +267,24 @@ def _warnings(
     is_foreign = not is_english(text) and bool(unknown or meaning.wanted or not meaning.words)
     if is_foreign or (unknown and not is_named and searchable_words == "archive"):
         found.append("Reports are read in English; words of other languages match only as they are written.")
+    return (*found, *_warnings_of_filters(text_filters, meaning.not_applied))
+
+
+def _warnings_of_filters(text_filters: TextFilters, not_applied: Sequence[str]) -> Iterator[str]:
+    """Yield which conditions in the words are not applied: those that the archive or no filter can hold."""
     if text_filters.date_words:
-        found.append(f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study.")
-    for condition in (*meaning.not_applied, *text_filters.not_applied):
-        is_both = condition.lower() == "not both"
-        found.append(
-            f"'{condition}' was not applied{': studies with both are found, too' if is_both else ' to any study'}."
-        )
+        yield f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study."
+    for condition in (*not_applied, *text_filters.not_applied):
+        effect = ": studies with both are found, too" if condition.lower() == "not both" else " to any study"
+        yield f"'{condition}' was not applied{effect}."
     if text_filters.unread_dates:
-        found.append(
-            f"{', '.join(text_filters.unread_dates)} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or"
-            " 'before March 2018'."
-        )
+        dates = ", ".join(text_filters.unread_dates)
+        yield f"{dates} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or 'before March 2018'."
     if text_filters.patient_words:
-        found.append(
+        yield (
             f"{_unrecorded(text_filters)} not recorded in this archive: '{text_filters.patient_words}' was not applied"
             " to any study."
         )
-    return tuple(found)
 
 
 def _unrecorded(text_filters: TextFilters) -> str:

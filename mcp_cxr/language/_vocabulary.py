@@ -12,7 +12,8 @@ the findings listed with it, whether it is small or large rather than mild or se
 `structures.csv` has the names of structures, and `predicates.csv` what is said of one rather than of a finding: "heart"
 with "enlarged" is cardiomegaly, with "normal" it denies cardiomegaly.
 
-`modifiers.csv` has the sides, places, sizes, changes, ages and patterns of findings.
+`not_findings.csv` has phrases that hold the name of a finding and name none, and `modifiers.csv` the sides, places,
+sizes, changes, ages and patterns of findings.
 
 `cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
 ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest
@@ -58,7 +59,6 @@ _stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemW
 _LONGEST_UNSTEMMED = 3  # letters
 
 Kind = Literal["finding", "device", "clinical"]
-
 
 _NOT_CONTRACTED = re.compile(r"\b(?P<verb>ca|wo|\w+)n['\u2019]t\b")
 _HOW_SURELY = re.compile(
@@ -350,14 +350,6 @@ def is_any_of(finding: str, names: frozenset[str]) -> bool:
 def is_counted(finding: str) -> bool:
     """Return whether a finding is a thing that is counted, as a nodule is, and edema is not."""
     return is_any_of(finding, _COUNTED)
-
-
-_PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
-
-
-def is_plural(word: str) -> bool:
-    """Return whether a normalized word that names a finding is a plural: "granulomas", "metastases"."""
-    return _PLURAL.fullmatch(word) is not None
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Gives findings of a list the side, place and change that is stated once for all of them."""
+"""Gives findings of a list the side, place, size and change that is stated once for all of them."""
 
 from __future__ import annotations
 

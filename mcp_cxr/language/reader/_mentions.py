@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
@@ -14,7 +15,6 @@ from mcp_cxr.language._vocabulary import (
     Structure,
     dimensions,
     is_counted,
-    is_plural,
 )
 from mcp_cxr.language.reader._findings import findings_in
 from mcp_cxr.language.reader._modifiers import denied_sides, modifiers_by_finding
@@ -32,6 +32,8 @@ _PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
 """Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
 _SHAPES = frozenset({"tortuous aorta", "ectatic aorta"})
 """Findings that describe one structure, of which "or" doubts none: "aortic ectasia/tortuosity"."""
+_PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
+"""A word in the plural that names a finding: "granulomas", "metastases"."""
 _ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
 
 
@@ -109,7 +111,7 @@ def _finding_mentions(
     words = sentence.words(span)
     several = not sentence.is_query and status is not Status.ABSENT and is_counted(found.entry.name)
     for part in parts:
-        if several and (is_plural(words[-1]) or part.issuperset(SIDES)):
+        if several and (_PLURAL.fullmatch(words[-1]) or part.issuperset(SIDES)):
             part |= {"multiple"}
         gone = is_resolved or "resolved" in part
         said = Status.ABSENT if gone else status

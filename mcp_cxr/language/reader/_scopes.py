@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _NEAR = 3  # tokens between a finding and what is said of it alone
-_MOST_BEFORE = 8  # articles and modifiers before a finding
+_MOST_BEFORE = 8  # articles and modifiers before a finding, or words for an examination before its verb
 _ASSERTING = VERBS | frozenset(
     "suggest suggests represent represents reflect reflects measures measure shows demonstrates indicate indicates"
     " projects project terminates ends overlies overlie courses persist noted".split()
@@ -267,7 +267,7 @@ class Scopes:
         if cue.status == "possible" and span.first in _DOUBTING and (not index or self._spans[index - 1].first == ","):
             ends.append(self._first(self._sized_after_commas, self._next("noun", index + 1)))
         if cue.status == "unstated":  # "no new effusion, no pneumothorax"
-            ends.append(self._first(self._later_denials, index + 2))
+            ends.append(self._first(self._denials_after_commas, index + 2))
         if cue.status == "resolved":  # "removal of the tube without pneumothorax"
             ends.append(self._next("denial", index + 1))
         return min(ends)
@@ -282,15 +282,15 @@ class Scopes:
         if kind not in self._indices:
             self._indices[kind] = [at for at in self._all("join") if self._begins_clause(at, *kind)]
         named = self._next("noun", index + 1)
-        return min(self._first(self._indices[kind], named), self._first(self._known, named))
+        return min(self._first(self._indices[kind], named), self._first(self._within_findings, named))
 
     @cached_property
-    def _later_denials(self) -> list[int]:
+    def _denials_after_commas(self) -> list[int]:
         return [at for at in self._all("denial") if at and self._spans[at - 1].first == ","]
 
     @cached_property
-    def _known(self) -> list[int]:
-        """The indices at which the place of a finding is another, which is there: "fracture in the old plate"."""
+    def _within_findings(self) -> list[int]:
+        """The indices of "in" before a finding that is there and the place of another: "fracture in the old plate"."""
         places = [at for at, span in enumerate(self._spans) if span.first in ("in", "within", "of")]
         spans = self._spans[1:]
         return [at for at in places if at < len(spans) and spans[at].first == "the" and self._finding_at(at + 1)]

@@ -141,11 +141,11 @@ def _status(scopes: Scopes, found: FindingInSentence, token: int) -> Status | No
     """Return the status of a finding by the cues and by what is said of its structure; None if they name none."""
     status = scopes.status(token)
     if scopes.holds("normal", token) and found.stated in (None, "present"):
-        return Status.ABSENT  # "engorgement within normal limits"
+        return Status.ABSENT  # "hilar prominence within normal limits"
     if found.stated is None:
         return status
     if status is Status.ABSENT and found.stated != "present":
-        return None  # "not normal" names no finding
+        return None  # "no normal heart size" names no finding
     if found.stated == "present":  # "the heart may be enlarged"
         status = min(status, *map(scopes.status, found.predicate), key=_ORDER.index)
     return min(status, Status(found.stated), key=_ORDER.index)

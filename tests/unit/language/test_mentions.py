@@ -501,6 +501,10 @@ def test_what_is_said_of_the_heart_states_or_denies_cardiomegaly(sentence: str, 
         ("Calcified left hilar granuloma.", [("calcified granuloma", {"calcified", "left", "hilum"})]),
         ("Normal heart and hila.", [("cardiomegaly", set())]),
         (
+            "Right effusion persists, and pneumonia is possible.",
+            [("pleural effusion", {"right", "unchanged"}), ("pneumonia", set())],
+        ),
+        (
             "No right and small left effusion.",
             [("pleural effusion", {"right"}), ("pleural effusion", {"small", "left"})],
         ),
@@ -688,6 +692,8 @@ def test_a_device_whose_tip_is_out_of_sight_is_present(sentence: str) -> None:
     [
         ("The lungs are not clear.", set()),
         ("The heart is not normal in size.", set()),
+        ("No normal heart size.", set()),
+        ("Hilar prominence within normal limits.", {("hilar enlargement", "absent")}),
         ("The aorta is not tortuous.", {("tortuous aorta", "absent")}),
         ("The mediastinum is not significantly widened.", {("widened mediastinum", "absent")}),
     ],

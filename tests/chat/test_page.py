@@ -105,5 +105,5 @@ def test_a_search_of_the_model_says_what_was_found_and_a_cut_answer_is_named(
     state(shown).conversation.reply.result(timeout=60)
     captions = [one.value.replace("\\", "") for message in done(shown.run()).chat_message for one in message.caption]
     assert "Read as: pleural effusion; corrected: efusion to effusion" in captions
-    assert [one for one in captions if re.fullmatch(r"\d+ studies match(?: .*)?", one)]
+    assert [one for one in captions if re.fullmatch(r"\d+ studies match(?:;.*)?", one)]
     assert captions[-1].startswith("The answer was cut at the model's limit")

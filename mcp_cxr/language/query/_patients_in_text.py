@@ -26,7 +26,7 @@ _AGE = re.compile(
     rf"|\b(?:aged?\s+)?(?:under|below|younger than)[\s-]+(?:the age of\s+|age\s+)?(?P<to>\d{{1,3}})(?:s\b)?{_YEARS}"
     rf"|\b(?:at least|from)\s+(?P<at_least>\d{{1,3}}){_YEARS_GIVEN}|\bup to\s+(?P<at_most>\d{{1,3}}){_YEARS_GIVEN}"
     rf"|\baged?\s+(?:at least|from)\s+(?P<aged_from>\d{{1,3}})|\baged?\s+up to\s+(?P<aged_to>\d{{1,3}})"
-    rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:\+{_YEARS}|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
+    rf"|\b(?:aged?\s+)?(?P<or_more>\d{{1,3}}){_YEARS}\s*(?:(?<=\d\d)\+{_YEARS}|\+{_YEARS_GIVEN}|(?:or|and)\s+(?:older|over|above|up))(?!\w)"
     rf"|\b(?:aged?\s+)?(?P<or_less>\d{{1,3}}){_YEARS}\s+(?:or|and)\s+(?:younger|under|below)"
     rf"|\b(?:aged?\s+)?(?:age[ds]?|between(?:\s+(?:the\s+)?ages?)?)(?:\s+of)?\s+(?P<low>\d{{1,3}})\s*(?:to|-|\u2013|and)\s*(?P<high>\d{{1,3}}){_YEARS}"
     rf"|\b(?P<older>\d{{1,3}})\s*(?:to|-|\u2013)\s*(?P<oldest>\d{{1,3}})[\s-]*{_YEARS_OLD}"

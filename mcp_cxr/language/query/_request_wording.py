@@ -103,6 +103,8 @@ _REWORDED: Final = (
         rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?=(?:please |now )?(?:find|show|give|list|get|retrieve|pull|search)\b)",
         "",
     ),
+    (r"^[^:;.]*,\s*so\s+(?=(?:please )?(?:find|show|give|list|get|retrieve|pull|search)\b)", ""),
+    (r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) [^.;]*", ""),  # what they are for
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
     (rf"\b(?:{_IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     # answers
@@ -131,6 +133,9 @@ _REWORDED: Final = (
     (r"\bvols?\b\.?", "volumes"),
     (r"\bopacs?\b\.?", "opacity"),
     (r"\bpulm\b\.?", "pulmonary"),
+    (r"\bvasc\b\.?", "vascular"),
+    (r"\bdz\b\.?", "disease"),
+    (r"\bcmg\b", "cardiomegaly"),
     (r"\bcalc(?:'?d)?\b\.?", "calcified"),
     (r"\bdegen\b\.?", "degenerative"),
     (r"\binfils?\b\.?|\binfilts?\b\.?", "infiltrate"),
@@ -216,6 +221,10 @@ _REWORDED: Final = (
         r"\1 is elevated",
     ),
     # change and degree in everyday words
+    (
+        rf"\bheart (?:(?:{_IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
+        "worse cardiomegaly",
+    ),
     (
         rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)",
         " ",

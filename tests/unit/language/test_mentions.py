@@ -185,6 +185,7 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("Limited assessment for pneumothorax.", {"pneumothorax": POSSIBLE}),
         ("The patient is rotated to the left.", {"limited image quality": PRESENT}),
         ("The tubes have been pulled back.", {"tube": PRESENT}),
+        ("No edema or congestion.", {"pulmonary edema": ABSENT, "vascular congestion": ABSENT}),
         ("Normal cardiothymic silhouette.", {"cardiomegaly": ABSENT, "enlarged cardiomediastinum": ABSENT}),
         ("", {}),
     ],

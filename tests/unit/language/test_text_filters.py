@@ -39,6 +39,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("sex:F age:50-70", TextFilters("", sex="F", age_from=50, age_to=70)),
         ("between the ages of thirty and forty-five", TextFilters("", age_from=30, age_to=45)),
         ("M 45, edema", TextFilters(", edema", sex="M", age_from=45, age_to=45)),
+        ("2+ rib fractures", TextFilters("2+ rib fractures")),
         ("70s M COPD", TextFilters("COPD", sex="M", age_from=70, age_to=79)),
         ("edema, not men", TextFilters("edema,", sex="F")),
         ("excluding children, edema", TextFilters(", edema", age_from=18)),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
     from mcp_cxr.settings import Settings
 
-CALLS = 100
+CALLS = 70
 
 
 def _open_with_text_reader(of: Settings) -> AbstractAsyncContextManager[Archive]:

@@ -116,7 +116,7 @@ _MOST_PARTS = 8  # that are read apart; each reads the text once more
 
 _NOT_APPLIED = re.compile(
     r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))"
-    r"|\b(?P<exclusive>xor)\b|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
+    r"|\b(?P<exclusive>xor|exactly (?:one|1) of)\b|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
     r"|(?P<measure>"
     r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
     r"|[<>\u2264\u2265]=?\s*)?"

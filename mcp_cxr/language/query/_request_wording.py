@@ -21,6 +21,10 @@ _IS_NOT = (
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
 _AT_WORK = r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|project|paper|thesis)\b"
+_NOT_BEFORE = (
+    r"\bnot (?:seen|present|visible|there) (?:on|in) (?:the |an? )?(?:earlier|last|old|previous|prior) "
+    rf"(?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{_STUDIES})"
+)
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
@@ -62,6 +66,9 @@ _REWORDED: Final = (
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
     (r"\bxor\b", "or"),
+    (r"\bi\.?e\.?(?=[\s,])", ","),
+    (_NOT_BEFORE, "new"),
+    (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (
@@ -136,6 +143,8 @@ _REWORDED: Final = (
     (r"\bvasc\b\.?", "vascular"),
     (r"\bdz\b\.?", "disease"),
     (r"\bcmg\b", "cardiomegaly"),
+    (r"(?-i:\bFBs?\b)", "foreign body"),
+    (r"\bcentral (?:venous )?access\b", "central venous catheter"),
     (r"\bcalc(?:'?d)?\b\.?", "calcified"),
     (r"\bdegen\b\.?", "degenerative"),
     (r"\binfils?\b\.?|\binfilts?\b\.?", "infiltrate"),
@@ -272,6 +281,12 @@ _ONLY_THING = re.compile(
 """A statement that nothing is there but what follows: "clear lungs except for a scar"."""
 
 
+_CHOICE = re.compile(
+    r"\b(?:(?:one|1|any|either)\s+of\s+(?:the following|these)(?:\s+(?:\d|two|three|four))?\s*:"
+    r"|exactly\s+(?:one|1)\s+of(?:\s+(?:the following|these)(?:\s+(?:\d|two|three|four))?\s*:)?)\s*(?P<list>[^.;]*)",
+    re.IGNORECASE,
+)
+"""Of what is listed, one will do: "any of the following: edema, effusion"."""
 _LISTED_EXCLUSION = re.compile(
     r"\b(?:exclu(?:de|ding|sions?)(?: criteri\w+)?|without|not)\s*:(?P<list>[^.;]*)", re.IGNORECASE
 )
@@ -282,6 +297,7 @@ def worded_as_reports(query: str) -> str:
     """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
     for pattern, words in _REWORDING:
         query = pattern.sub(words, query)
+    query = _CHOICE.sub(lambda match: re.sub(r",|\band\b", " or ", match["list"]), query)
     query = _LISTED_EXCLUSION.sub(lambda match: f" without {match['list'].replace(',', ' or ')}", query)
     query = _ONLY_THING.sub(_without_nothing, query)
 

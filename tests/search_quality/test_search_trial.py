@@ -16,7 +16,7 @@ from mcp_cxr.stores import MemoryDatabase, MemoryStore
 from tests.support.label_space import LABEL_OF, LabelSpace
 from tests.support.search_trial import Trial, draw_queries, run, swapped
 
-SPACE = LabelSpace(900, noise=2.5, seed=11)
+SPACE = LabelSpace(600, noise=2.5, seed=11)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def found(database: MemoryDatabase) -> Trial:
     async def ask() -> Trial:
         async with MemoryStore(database) as store, ImageReader() as reader:
             await SPACE.fill(store)
-            return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 35, seed=12))
+            return await run(SPACE, SPACE.archive(store, reader), draw_queries(SPACE, 24, seed=12))
 
     return anyio.run(ask)
 

@@ -35,6 +35,10 @@ class MadeUpStudy:
     report: str | None = None
 
 
+FIVE = [MadeUpStudy(number % 3, label=number % 2, split="test" if number == 4 else "train") for number in range(5)]
+"""Five studies of three patients."""
+
+
 @asynccontextmanager
 async def archive_of(
     studies: Sequence[MadeUpStudy], folder: Path, *, vectors: Vectors | None = None

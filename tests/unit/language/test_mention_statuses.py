@@ -1,0 +1,181 @@
+"""The status of mentions: what cues deny, doubt or affirm, and where their scope ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import Status, mentions_in
+
+PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("No change in the left effusion, but no pneumothorax.", {"pleural effusion": PRESENT, "pneumothorax": ABSENT}),
+        ("Pneumothorax excluded. Effusion not excluded.", {"pneumothorax": ABSENT, "pleural effusion": POSSIBLE}),
+        ("There isn't a pneumothorax.", {"pneumothorax": ABSENT}),
+        ("The lungs lack consolidation.", {"consolidation": ABSENT}),
+        ("The nodule is not visualised.", {"nodule": ABSENT}),
+        ("No opacity to suggest pneumonia.", {"opacity": ABSENT, "pneumonia": ABSENT}),
+        ("No pneumothorax and a small effusion.", {"pneumothorax": ABSENT, "pleural effusion": PRESENT}),
+        ("No pneumothorax but small effusion.", {"pneumothorax": ABSENT, "pleural effusion": PRESENT}),
+        ("Edema has resolved, with persistent effusion.", {"pulmonary edema": ABSENT, "pleural effusion": PRESENT}),
+        ("Pneumothorax is ruled out.", {"pneumothorax": ABSENT}),
+        ("No findings to suggest pneumonia.", {"pneumonia": ABSENT}),
+        ("Nothing to suggest pneumonia.", {"pneumonia": ABSENT}),
+        ("Pneumothorax: none.", {"pneumothorax": ABSENT}),
+        ("A consolidation cannot be identified.", {"consolidation": ABSENT}),
+        ("Near complete resolution of the pneumothorax.", {"pneumothorax": PRESENT}),
+        ("No pneumothorax status post thoracentesis.", {"pneumothorax": ABSENT, "thoracentesis": PRESENT}),
+        ("No new pneumonia.", {}),
+        ("No evidence of new pneumonia.", {}),
+        ("No worsening edema.", {}),
+        ("Small effusion, pneumothorax not seen.", {"pleural effusion": PRESENT, "pneumothorax": ABSENT}),
+        ("Pleura: No effusion or edema.", {"pleural effusion": ABSENT, "pulmonary edema": ABSENT}),
+        ("Effusion: no, edema: mild.", {"pleural effusion": ABSENT, "pulmonary edema": PRESENT}),
+        ("Evaluation for edema is limited, although none is seen.", {"pulmonary edema": ABSENT}),
+        ("No opacity to explain the fever.", {"opacity": ABSENT, "fever": PRESENT}),
+        ("The hemothorax has been evacuated.", {"hemothorax": ABSENT}),
+        ("The prior CT from May showed edema, which has resolved.", {"pulmonary edema": ABSENT}),
+        ("Leads are in place, the previously noted nodule is not seen.", {"nodule": ABSENT}),
+        ("No new effusion, no pneumothorax.", {"pneumothorax": ABSENT}),
+        ("No infection in the known cavity.", {"infection": ABSENT, "cavity": PRESENT}),
+        ("", {}),
+    ],
+)
+def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
+    sentence: str, expected: dict[str, Status]
+) -> None:
+    assert {one.name: one.status for one in mentions_in(sentence) if one.finding} == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("Difficult to fully exclude some underlying airway infection.", {"infection": POSSIBLE}),
+        ("It is difficult to completely exclude pneumonia.", {"pneumonia": POSSIBLE}),
+        ("Pneumothorax is not definitively ruled out.", {"pneumothorax": POSSIBLE}),
+        ("Atelectasis; infection cannot be excluded.", {"atelectasis": PRESENT, "infection": POSSIBLE}),
+        ("The earlier nodule is not well seen today.", {"nodule": POSSIBLE}),
+        (
+            "The nodule is not clearly seen; effusion poorly visualised.",
+            {"nodule": POSSIBLE, "pleural effusion": POSSIBLE},
+        ),
+        ("Opacity may represent pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
+        ("Atelectasis is possible; pneumonia is unlikely.", {"atelectasis": POSSIBLE, "pneumonia": POSSIBLE}),
+        ("Rule out pneumothorax.", {"pneumothorax": POSSIBLE}),
+        ("Pericardial effusion is not excluded.", {"pericardial effusion": POSSIBLE}),
+        ("Opacity may be due to pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
+        (
+            "Opacity compatible with atelectasis or pneumonia.",
+            {"opacity": PRESENT, "atelectasis": POSSIBLE, "pneumonia": POSSIBLE},
+        ),
+        ("Question of a nodule.", {"nodule": POSSIBLE}),
+        ("Pneumonia?", {"pneumonia": POSSIBLE}),
+        ("Differential includes pneumonia.", {"pneumonia": POSSIBLE}),
+        ("Correlate for pneumonia.", {"pneumonia": POSSIBLE}),
+        ("Evaluation for pleural effusion is limited.", {"pleural effusion": POSSIBLE}),
+        ("A small pneumothorax may not be demonstrated on a supine film.", {"pneumothorax": POSSIBLE}),
+        ("Doubt pneumonia.", {"pneumonia": POSSIBLE}),
+        ("Pneumonia is less likely.", {"pneumonia": POSSIBLE}),
+        ("Pneumothorax, if present, is small.", {"pneumothorax": POSSIBLE}),
+        ("Opacities, pneumonia in the right clinical setting.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
+        ("Edema with superimposed infection not excluded.", {"pulmonary edema": PRESENT, "infection": POSSIBLE}),
+        ("Can't rule out pneumonia. Could not exclude edema.", {"pneumonia": POSSIBLE, "pulmonary edema": POSSIBLE}),
+        (
+            "Widened mediastinum, dissection cannot be excluded.",
+            {"widened mediastinum": PRESENT, "aortic dissection": POSSIBLE},
+        ),
+        ("Nodule not seen on the prior study, may be a granuloma.", {"nodule": PRESENT, "granuloma": POSSIBLE}),
+        ("The opacity is likely atelectasis.", {"opacity": PRESENT, "atelectasis": POSSIBLE}),
+        ("No consolidation, likely bronchiolitis.", {"consolidation": ABSENT, "bronchiolitis": POSSIBLE}),
+        ("Evaluation for edema is limited by effusions.", {"pulmonary edema": POSSIBLE, "pleural effusion": PRESENT}),
+        ("It is difficult to exclude a nodule.", {"nodule": POSSIBLE}),
+        ("A nodule is difficult to exclude.", {"nodule": POSSIBLE}),
+        ("CT may be obtained for further evaluation of the mass.", {"lung mass": PRESENT}),
+        ("CT to exclude malignancy in the apical opacity.", {"cancer": POSSIBLE, "opacity": PRESENT}),
+        ("Bulky hila, ?sarcoid.", {"hilar enlargement": PRESENT, "sarcoidosis": POSSIBLE}),
+        (
+            "Effusions persist, and superimposed pneumonia is possible.",
+            {"pleural effusion": PRESENT, "pneumonia": POSSIBLE},
+        ),
+        ("The nodule is not seen on the lateral view.", {"nodule": POSSIBLE}),
+        ("I doubt that there is an effusion.", {"pleural effusion": POSSIBLE}),
+        ("It is unclear whether there is an effusion.", {"pleural effusion": POSSIBLE}),
+        (
+            "Edema, although infection could have a similar appearance.",
+            {"pulmonary edema": PRESENT, "infection": POSSIBLE},
+        ),
+        ("If there is concern for rib fracture, dedicated views are advised.", {}),
+        ("Nodule, but malignancy should be excluded.", {"nodule": PRESENT, "cancer": POSSIBLE}),
+        ("Radiographs are insensitive for rib fracture.", {}),
+        ("The effusion is likely chronic.", {"pleural effusion": PRESENT}),
+        ("Aspiration is favored over pneumonia.", {"aspiration": POSSIBLE, "pneumonia": POSSIBLE}),
+        ("Leads limit evaluation for edema.", {"pulmonary edema": POSSIBLE}),
+        ("Limited assessment for pneumothorax.", {"pneumothorax": POSSIBLE}),
+    ],
+)
+def test_a_doubt_makes_its_findings_possible_and_no_others(sentence: str, expected: dict[str, Status]) -> None:
+    assert {one.name: one.status for one in mentions_in(sentence) if one.finding} == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "expected"),
+    [
+        ("The effusion is small, pneumothorax is not seen.", {"pleural effusion": "present", "pneumothorax": "absent"}),
+        ("Edema is stable and pneumonia cannot be excluded.", {"pulmonary edema": "present", "pneumonia": "possible"}),
+        (
+            "Mild edema has developed, effusion has resolved.",
+            {"pulmonary edema": "present", "pleural effusion": "absent"},
+        ),
+        ("NG tube and ET tube have been removed.", {"nasogastric tube": "absent", "endotracheal tube": "absent"}),
+    ],
+)
+def test_a_cue_after_the_last_of_several_statements_concerns_that_one(sentence: str, expected: dict[str, str]) -> None:
+    assert {one.name: one.status for one in mentions_in(sentence) if one.finding} == expected
+
+
+@pytest.mark.parametrize(
+    ("sentence", "present"),
+    [
+        ("No consolidation, small effusion.", {"pleural effusion"}),
+        ("No consolidation or pneumothorax, and small effusions are seen.", {"pleural effusion"}),
+        ("No pneumothorax with stable effusion.", {"pleural effusion"}),
+        ("No effusion, only mild atelectasis.", {"atelectasis"}),
+        ("Removal of the chest tube with new small pneumothorax.", {"pneumothorax"}),
+        ("No prior films for comparison, small effusion.", {"pleural effusion"}),
+        ("No more than a small effusion.", {"pleural effusion"}),
+        ("No effusion seen, left hilar calcifications and a nodule are stable.", {"calcification", "nodule"}),
+        ("A skin fold mimics pneumothorax, and a nodule is seen.", {"nodule"}),
+        ("A bulla simulating pneumothorax.", {"bulla"}),
+        ("Opacity, likely atelectasis, and small effusion.", {"opacity", "pleural effusion"}),
+        ("Opacity may be atelectasis, mild edema or effusion.", {"opacity"}),
+        ("Breast shadows overlie a nodule.", {"nodule"}),
+        ("No pneumothorax, rib fractures are better seen on CT.", {"rib fracture"}),
+        ("No displaced fracture is identified, the left hemidiaphragm is elevated.", {"elevated diaphragm"}),
+        ("No bone lesion, old clavicle fracture.", {"clavicle fracture"}),
+        ("No acute disease, old granulomatous changes are seen.", {"granulomatous disease"}),
+        ("No new nodule, the known mass measures 3 cm.", {"lung mass"}),
+        ("Most suggestive of artifact, healed rib fracture noted.", {"rib fracture"}),
+        ("Probable effusion with mild atelectasis.", {"atelectasis"}),
+        ("No pneumothorax, effusion is identified.", set()),
+        ("No consolidation, large effusion or pneumothorax.", set()),
+        ("Pneumothorax is not definitely seen.", set()),
+        ("Pneumothorax is seen on neither side.", set()),
+        ("Follow-up to document resolution of pneumonia.", set()),
+    ],
+)
+def test_a_denial_ends_where_something_new_is_said(sentence: str, present: set[str]) -> None:
+    assert {one.name for one in mentions_in(sentence) if one.finding and one.status is Status.PRESENT} == present
+
+
+def test_what_was_removed_before_is_gone_not_denied() -> None:
+    found = {one.name: one for one in mentions_in("No pneumothorax after chest tube removal.") if one.finding}
+    assert found["pneumothorax"].modifiers == frozenset()
+    assert (found["chest tube"].status, found["chest tube"].modifiers) == (ABSENT, {"resolved"})
+
+
+def test_resolved_is_absent_and_says_so() -> None:
+    (one,) = (each for each in mentions_in("Right pneumothorax has resolved.") if each.finding)
+    assert (one.status, one.modifiers) == (ABSENT, {"right", "resolved"})

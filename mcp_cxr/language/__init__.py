@@ -17,6 +17,7 @@ from mcp_cxr.language._document_terms import (
 )
 from mcp_cxr.language._imaging_findings import (
     imaging_readings,
+    is_imaging,
     is_normal_by_findings,
     is_normal_study,
     is_public_label,
@@ -50,6 +51,7 @@ from mcp_cxr.language.reader import (
     report_statements,
     sections,
     statements,
+    study_readings,
 )
 
 __all__ = [
@@ -79,6 +81,7 @@ __all__ = [
     "imaging_readings",
     "is_english",
     "is_general_word",
+    "is_imaging",
     "is_known_word",
     "is_normal",
     "is_normal_by_findings",
@@ -98,6 +101,7 @@ __all__ = [
     "sections",
     "stated_terms",
     "statements",
+    "study_readings",
     "terms",
     "wording_term",
 ]

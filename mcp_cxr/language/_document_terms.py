@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_normal_study, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
-from mcp_cxr.language.reader import SectionKind, Status, mentions_in, modifier_values, read_study, report_statements
+from mcp_cxr.language.reader import SectionKind, Status, mentions_in, modifier_values, report_statements, study_readings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -129,7 +129,7 @@ def context_term(stem: str) -> str:
 
 
 def _reading_terms(study: Study) -> Iterator[str]:
-    readings = read_study(study.english_report, study.labels, labels_by_people=study.labels_by == "people")
+    readings = study_readings(study)
     if readings or (study.english_report and report_statements(study.english_report)):
         yield READ_TERM
     entries = finding_entries()

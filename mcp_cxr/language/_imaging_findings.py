@@ -13,7 +13,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import finding_entries
-from mcp_cxr.language.reader import FindingReading, Mention, Status, is_normal, read_study
+from mcp_cxr.language.reader import FindingReading, Mention, Status, is_normal, study_readings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,10 +55,9 @@ def imaging_readings(study: Study) -> dict[str, FindingReading]:
     Each mention is there once and without its words; one of a clinical term that is a kind of the finding names the
     finding.
     """
-    read = read_study(study.english_report, study.labels, labels_by_people=study.labels_by == "people")
     return {
         name: FindingReading(one.status, one.sides, _without_words(name, one.mentions), one.label)
-        for name, one in sorted(read.items())
+        for name, one in sorted(study_readings(study).items())
         if is_imaging(name)
     }
 

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
+_COUNT_TEXTS = {
+    "silent": ("does not mention it", "do not mention it"),
+    "unknown": ("has no report or label", "have no report or label"),
+    "part": ("matches in part", "match in part"),
+    "denied": ("denies it, left out", "deny it, left out"),
+    "conflicting": ("has a report and a label that disagree", "have a report and a label that disagree"),
+}
+"""What a count says of one study and of several; `tool_results.js` has the same."""
 SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]
 
 
@@ -165,16 +173,9 @@ class SearchResult(BaseModel):
         if self.matched_results is None or self.counts is None:
             return None
         found = self.counts
-        said = {
-            "silent": ("does not mention it", "do not mention it"),
-            "unknown": ("has no report or label", "have no report or label"),
-            "part": ("matches in part", "match in part"),
-            "denied": ("denies it, left out", "deny it, left out"),
-            "conflicting": ("has a report and a label that disagree", "have a report and a label that disagree"),
-        }
         named = ("silent", "unknown", "conflicting") if self.only_rules_out else ("part", "denied", "conflicting")
-        parts = [f"{counted(self.matched_results, group)} {_verb('match', self.matched_results)}"]
-        parts += [f"{found[name]:,} {said[name][found[name] != 1]}" for name in named if found[name]]
+        parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
+        parts += [f"{found[name]:,} {_COUNT_TEXTS[name][found[name] != 1]}" for name in named if found[name]]
         if not self.only_rules_out and self.total_results > self.matched_results + found["part"]:
             parts.append(self._rest_text())
         return "; ".join(parts)
@@ -212,11 +213,6 @@ class SearchResult(BaseModel):
         """Whether matches stand between hits that do not match: vectors alone ranked them."""
         matches = [hit.matched in ("full", "part") for hit in self.images]
         return matches != sorted(matches, reverse=True)
-
-
-def _verb(verb: str, number: int) -> str:
-    """Return a verb for this many things."""
-    return f"{verb}{'es' if number == 1 else ''}"
 
 
 def joined_pages(pages: Sequence[SearchResult]) -> SearchResult:

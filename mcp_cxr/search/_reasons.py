@@ -22,8 +22,8 @@ from mcp_cxr.language import (
     is_normal_by_findings,
     is_public_label,
     main_text,
-    read_study,
     report_statements,
+    study_readings,
     terms,
 )
 
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 _MAX_EXCERPT = 138  # characters: with them, a page of hits costs a model at most 45 tokens more a hit
 _IN_REPORT = {Status.PRESENT: "report", Status.POSSIBLE: "report, possible", Status.ABSENT: "report, denied"}
+_CERTAINTY = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}
 _IN_LABELS = {1: "label", -1: "label, uncertain", 0: "label, absent"}
 
 
@@ -52,9 +53,7 @@ class Reasons:
         """The reading of each finding that the study mentions."""
         if self.findings_only:
             return imaging_readings(self.hit.study)
-        return read_study(
-            self.hit.study.english_report, self.hit.study.labels, labels_by_people=self.hit.study.labels_by == "people"
-        )
+        return study_readings(self.hit.study)
 
     @cached_property
     def _statements(self) -> tuple[Statement, ...]:
@@ -330,8 +329,7 @@ def _fit(wanted: WantedFinding, mention: Mention) -> tuple[bool, int, int]:
     agreeing = len(wanted.accepted(mention.modifiers))
     resolved = "resolved" in wanted.modifiers and "resolved" in mention.modifiers
     affirmed = mention.status is not Status.ABSENT or resolved
-    certainty = {Status.PRESENT: 2, Status.POSSIBLE: 1, Status.ABSENT: 0}[mention.status]
-    return affirmed and agreeing == len(wanted.modifiers), agreeing if affirmed else -1, certainty
+    return affirmed and agreeing == len(wanted.modifiers), agreeing if affirmed else -1, _CERTAINTY[mention.status]
 
 
 def _on_each_side(wanted: WantedFinding) -> list[WantedFinding]:

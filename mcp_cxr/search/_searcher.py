@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
-from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, finding_entries, read_study, stated_terms
+from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, is_imaging, stated_terms, study_readings
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
 from mcp_cxr.search._plan import CountName, SearchPlan, counts, plan_without_words, plan_words
@@ -258,15 +258,8 @@ def _example_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tup
 
 
 def _stated(stored: StoredImage) -> list[str]:
-    readings = read_study(
-        stored.study.english_report, stored.study.labels, labels_by_people=stored.study.labels_by == "people"
-    )
-    entries = finding_entries()
-    return [
-        name
-        for name, reading in readings.items()
-        if reading.status is not Status.ABSENT and entries[name].kind != "clinical"
-    ]
+    readings = study_readings(stored.study)
+    return [name for name, one in readings.items() if one.status is not Status.ABSENT and is_imaging(name)]
 
 
 def _of_left_out(plan: SearchPlan, understood: UnderstoodQuery, where: Filter) -> dict[CountName, Filter]:

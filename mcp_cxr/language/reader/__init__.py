@@ -11,6 +11,7 @@ from mcp_cxr.language.reader._study_reading import (
     read_report,
     read_study,
     report_statements,
+    study_readings,
 )
 
 __all__ = [
@@ -30,4 +31,5 @@ __all__ = [
     "report_statements",
     "sections",
     "statements",
+    "study_readings",
 ]

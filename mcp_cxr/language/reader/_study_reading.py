@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
+    from mcp_cxr.records import Study
+
 STATUS_OF_LABEL = {1: Status.PRESENT, 0: Status.ABSENT, -1: Status.POSSIBLE}
 _STRONGEST_FIRST = (Status.PRESENT, Status.POSSIBLE, Status.ABSENT)
 
@@ -121,6 +123,11 @@ def read_study(
             elif not reading.mentions:
                 found[each] = replace(reading, status=strongest((reading.status, status)))
     return found
+
+
+def study_readings(study: Study) -> dict[str, FindingReading]:
+    """Return what the report and labels of a stored study say of each finding, by the finding's name."""
+    return read_study(study.english_report, study.labels, labels_by_people=study.labels_by == "people")
 
 
 def is_normal(report: str, *, with_devices: bool = True) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ReaderMismatch
-from mcp_cxr.language import finding_entries, finding_term, read_study
+from mcp_cxr.language import finding_entries, finding_term, study_readings
 from mcp_cxr.records import Filter, TermClause
 from mcp_cxr.research.data_check._result import CheckEntry, CheckList, cut
 
@@ -50,7 +50,7 @@ async def list_reports(store: Store, facts: ArchiveFacts, *, most: int) -> Check
 
 def _entry(stored: StoredImage) -> CheckEntry:
     study = stored.study
-    read = read_study(study.english_report, study.labels, labels_by_people=study.labels_by == "people")
+    read = study_readings(study)
     conflicts = {name: one for name, one in sorted(read.items()) if one.is_conflicting}
     said = [
         f"{name}: label {_IN_LABELS[one.label or 0]}, report {'denies' if one.label == 1 else 'affirms'} it"

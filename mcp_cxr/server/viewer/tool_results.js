@@ -44,7 +44,8 @@ export function counted(number, group) {
   return `${number.toLocaleString("en")} ${number === 1 ? singular : plural}`;
 }
 
-const SAID = {
+/** What a count says of one study and of several; `_search_result.py` has the same. */
+const COUNT_TEXTS = {
   silent: ["does not mention it", "do not mention it"],
   unknown: ["has no report or label", "have no report or label"],
   part: ["matches in part", "match in part"],
@@ -59,7 +60,7 @@ export function matchesText(page, group) {
   const number = (count) => count.toLocaleString("en");
   const names = onlyRulesOut(page) ? ["silent", "unknown", "conflicting"] : ["part", "denied", "conflicting"];
   const parts = [`${counted(matched, group)} ${matched === 1 ? "matches" : "match"}`];
-  for (const name of names.filter((one) => counts[one])) parts.push(`${number(counts[name])} ${SAID[name][counts[name] === 1 ? 0 : 1]}`);
+  for (const name of names.filter((one) => counts[one])) parts.push(`${number(counts[name])} ${COUNT_TEXTS[name][counts[name] === 1 ? 0 : 1]}`);
   if (!onlyRulesOut(page) && page.total_results > matched + counts.part) parts.push(restText(page));
   return parts.join("; ");
 }

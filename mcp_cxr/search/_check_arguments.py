@@ -138,9 +138,8 @@ def _sex(value: str | None) -> str | None:
 
 
 def _where(checked: SearchArguments) -> Filter:
-    views = (view for name in checked.view for view in VIEW_GROUPS.get(name, (name,)))
     return Filter(
-        view=tuple(dict.fromkeys(views)),
+        view=positions_of(checked.view),
         study_id=StudyId(checked.study_id) if checked.study_id else None,
         subject_id=SubjectId(checked.subject_id) if checked.subject_id else None,
         labels=tuple(checked.labels),
@@ -153,6 +152,11 @@ def _where(checked: SearchArguments) -> Filter:
         age_from=checked.age_from,
         age_to=checked.age_to,
     )
+
+
+def positions_of(views: Iterable[str]) -> tuple[str, ...]:
+    """Return view positions, each once; a group of views becomes its positions."""
+    return tuple(dict.fromkeys(position for view in views for position in VIEW_GROUPS.get(view, (view,))))
 
 
 def _shown_filters(checked: SearchArguments) -> dict[str, Any]:

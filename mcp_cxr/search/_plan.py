@@ -19,7 +19,7 @@ from mcp_cxr.language import (
 from mcp_cxr.records import Filter, TermClause
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from mcp_cxr.language import QueryMeaning, TermKind, WantedFinding
     from mcp_cxr.records import Matched
@@ -99,42 +99,48 @@ def plan_words(
         return replace(plan, tiers=alone, terms=()) if vector_only else plan
     denied = _left_out_if_all_denied(meaning)
     base = _with(allowed, [TermClause(or_lacks=denied)] if denied else [])
-    present, stated = _clauses(meaning, _PRESENT), _clauses(meaning, _STATED)
-    any_stated = _with(base, [TermClause(any_of=_stated_terms(meaning))])
-    full = _with(base, stated)
-    tiers = [Tier(_with(base, present), "full"), Tier(full, "full")]
-    if meaning.is_hedged:
-        tiers.insert(0, Tier(_with(full, _not_sure(meaning)), "full"))
+    stated, weak = _stated_terms(meaning), _weak_terms(meaning)
+    filters: dict[CountName, Filter] = {
+        "present": _with(base, _clauses(meaning, _PRESENT)),
+        "full": _with(base, _clauses(meaning, _STATED)),
+        "stated": _with(base, [TermClause(any_of=stated)]),
+        "unknown": _with(base, [TermClause(or_lacks=(_read_term(meaning),))]),
+        "all": base,
+        "denied": _with(allowed, [TermClause(any_of=(term,)) for term in denied] or [TermClause()]),
+        "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
+    }
+    return SearchPlan(
+        (Tier(base, "no", ranked_by_words=False),) if vector_only else _tiers(meaning, filters, by_vector=by_vector),
+        () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *example_terms])),
+        meaning.findings_only,
+        base if by_vector else _with(base, [TermClause(any_of=(*stated, *weak))]),
+        filters,
+    )
+
+
+def _tiers(meaning: QueryMeaning, filters: Mapping[CountName, Filter], *, by_vector: bool) -> tuple[Tier, ...]:
+    """Return the tiers of a query that asks for something: full matches, those in part, and then what else is ranked.
+
+    Args:
+        meaning: Of the words.
+        filters: Those that are counted.
+        by_vector: As `plan_words` has it.
+    """
+    base, full = filters["all"], filters["full"]
+    tiers = [Tier(_with(full, _not_sure(meaning)), "full")] if meaning.is_hedged else []
+    tiers += [Tier(filters["present"], "full"), Tier(full, "full")]
     tiers += [Tier(_with(base, map(TermClause, group_terms)), "part") for group_terms in meaning.terms_in_part()]
     if sure := [finding_term("present", wanted.name) for wanted in meaning.findings if not wanted.in_history]:
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
-    tiers.append(Tier(any_stated, "part"))
-    weak = _weak_terms(meaning)
-    without_report_or_labels = _with(base, [TermClause(or_lacks=(_read_term(meaning),))])
+    tiers.append(Tier(filters["stated"], "part"))
     if by_vector:
         tiers += [
-            Tier(without_report_or_labels, "unknown", ranked_by_words=False),
+            Tier(filters["unknown"], "unknown", ranked_by_words=False),
             Tier(base, "no", ranked_by_words=False),
         ]
-    elif weak:
+    elif weak := _weak_terms(meaning):
         tiers.append(Tier(_with(base, [TermClause(any_of=weak)]), "no"))
-    if vector_only:
-        tiers = [Tier(base, "no", ranked_by_words=False)]
-    return SearchPlan(
-        tuple(tiers),
-        () if vector_only else tuple(dict.fromkeys([*_rank_terms(meaning), *example_terms])),
-        meaning.findings_only,
-        base if by_vector else _with(base, [TermClause(any_of=(*_stated_terms(meaning), *weak))]),
-        {
-            "present": _with(base, present),
-            "full": full,
-            "stated": any_stated,
-            "unknown": without_report_or_labels,
-            "all": base,
-            "denied": _with(allowed, [TermClause(any_of=(term,)) for term in denied] or [TermClause()]),
-            "conflicting": _with(where, [TermClause(any_of=_conflict_terms(meaning))]),
-        },
-    )
+    return tuple(tiers)
 
 
 def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> SearchPlan:
@@ -153,15 +159,16 @@ def _plan_denial(meaning: QueryMeaning, where: Filter, allowed: Filter) -> Searc
         Tier(without_report_or_labels, "unknown", ranked_by_words=False),
     ]
     none = _with(where, [TermClause()])
+    matching = denying if denials else none
     return SearchPlan(
         tuple(tiers),
         tuple(denials),
         meaning.findings_only,
         allowed,
         {
-            "present": denying if denials else none,
-            "full": denying if denials else none,
-            "stated": denying if denials else none,
+            "present": matching,
+            "full": matching,
+            "stated": matching,
             "unknown": without_report_or_labels,
             "all": allowed,
             "denied": none,

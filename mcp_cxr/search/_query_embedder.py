@@ -94,29 +94,15 @@ class QueryEmbedder:
             FingerprintMismatch: The archive's vectors were made with another embedder.
         """
         embedded = EmbeddedQuery(await self._examples(query, examples, files))
-        instead = _BY_FINDINGS if findings_only else _BY_WORDS
-        if meaning is None or query.mode == "words":
-            return _without_lone_unlike(embedded)
-        if advice := made_with.other_model_advice(self._embedder.name) if made_with else None:
-            if query.mode == "vector":
-                raise FingerprintMismatch(advice)
-            return _without_lone_unlike(replace(embedded, fallback_reason=f"{advice} {instead}"))
-        if not self._embedder.embeds_text:
-            if query.mode == "vector":
-                raise QueryError(
-                    f"The embedder {self._embedder.name} cannot embed text. Use mode='auto', or give an example "
-                    "image (like)."
-                )
-            so = f"so {instead[0].lower()}{instead[1:]}"
-            reason = f"The embedder {self._embedder.name} cannot embed text, {so}"
-            return _without_lone_unlike(replace(embedded, fallback_reason=reason))
-        try:
-            return _without_lone_unlike(await self._with_text(embedded, meaning))
-        except EmbeddingError as exc:
-            if query.mode == "vector":
-                raise
-            reason = f"{exc} {instead}"
-            return _without_lone_unlike(replace(embedded, fallback_reason=reason))
+        if meaning is not None and query.mode != "words":
+            embedded = await self._with_text_or_reason(
+                embedded,
+                meaning,
+                advice=made_with.other_model_advice(self._embedder.name) if made_with else None,
+                instead=_BY_FINDINGS if findings_only else _BY_WORDS,
+                is_required=query.mode == "vector",
+            )
+        return _without_lone_unlike(embedded)
 
     async def combine(self, embedded: EmbeddedQuery) -> RankingVectors:
         """Return the vectors to rank by."""
@@ -171,6 +157,34 @@ class QueryEmbedder:
                 raise QueryError(f"{path} cannot be used as an example: {made.reason}.")
             vectors.append(made)
         return vectors
+
+    async def _with_text_or_reason(
+        self, embedded: EmbeddedQuery, meaning: QueryMeaning, *, advice: str | None, instead: str, is_required: bool
+    ) -> EmbeddedQuery:
+        """Return it with the vectors of the words, or why they have none.
+
+        Args:
+            embedded: With the examples.
+            meaning: Of the words.
+            advice: What to do if another model made the archive's vectors.
+            instead: What the words are matched by if they have no vector.
+            is_required: Whether an error is raised if they have none.
+        """
+        if advice:
+            if is_required:
+                raise FingerprintMismatch(advice)
+            return replace(embedded, fallback_reason=f"{advice} {instead}")
+        if not self._embedder.embeds_text:
+            cannot = f"The embedder {self._embedder.name} cannot embed text"
+            if is_required:
+                raise QueryError(f"{cannot}. Use mode='auto', or give an example image (like).")
+            return replace(embedded, fallback_reason=f"{cannot}, so {instead[0].lower()}{instead[1:]}")
+        try:
+            return await self._with_text(embedded, meaning)
+        except EmbeddingError as exc:
+            if is_required:
+                raise
+            return replace(embedded, fallback_reason=f"{exc} {instead}")
 
     async def _with_text(self, embedded: EmbeddedQuery, meaning: QueryMeaning) -> EmbeddedQuery:
         text, cache_hit = None, False

@@ -113,19 +113,17 @@ class Searcher:
         """
         understood = await understand(query, self._store, searchable_words)
         where = await self._filter(understood.query, findings_only=searchable_words == "findings")
-        meaning = understood.meaning
-        plan = plan_without_words(where) if meaning is None else plan_words(meaning, where, by_vector=False)
-        counted: dict[CountName, Filter] = {**plan.count_filters, **_of_left_out(plan, understood, where)}
+        plan = _plan(understood, where, by_vector=False)
         facts = await self._store.result_facts(
-            [], plan.result_filter, distinct="study", also_count=list(counted.values())
+            [], plan.result_filter, distinct="study", also_count=list(plan.count_filters.values())
         )
-        found = dict(zip(counted, facts.counts, strict=True))
+        found = dict(zip(plan.count_filters, facts.counts, strict=True))
         return Selection(
             plan.count_filters.get("full", where),
             plan.count_filters.get("stated", where),
             Understood(**understood.word_uses) if query.text else None,
             _filters(understood, where),
-            None if meaning is None else counts(found),
+            None if understood.meaning is None else counts(found),
             (*understood.warnings, *left_out_warnings(found, where, facts.total)),
         )
 
@@ -147,26 +145,17 @@ class Searcher:
         made_with: Fingerprint | None,
     ) -> IntermediateResults:
         understood = await understand(query, self._store, searchable_words)
-        query, meaning = understood.query, understood.meaning
+        query = understood.query
         findings_only = searchable_words == "findings"
         where = await self._filter(query, findings_only=findings_only)
         examples = await self._existing([*query.like, *query.unlike], with_vectors=True)
         files = {path: await render(path) for path in query.like_files}
         embedded = await self._query_embedder.embed(
-            query, meaning, examples, files, made_with=made_with, findings_only=findings_only
+            query, understood.meaning, examples, files, made_with=made_with, findings_only=findings_only
         )
         vectors = await self._query_embedder.combine(embedded)
         example_terms = () if self._embedder.embeds_text else _example_terms(query, examples)
-        plan = plan_without_words(where)
-        if meaning is not None:
-            plan = plan_words(
-                meaning,
-                where,
-                by_vector=vectors.query is not None,
-                vector_only=query.mode == "vector",
-                example_terms=example_terms,
-            )
-        plan = replace(plan, count_filters={**plan.count_filters, **_of_left_out(plan, understood, where)})
+        plan = _plan(understood, where, by_vector=vectors.query is not None, example_terms=example_terms)
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -262,6 +251,20 @@ def _stated(stored: StoredImage) -> list[str]:
     return [name for name, one in readings.items() if one.status is not Status.ABSENT and is_imaging(name)]
 
 
+def _plan(
+    understood: UnderstoodQuery, where: Filter, *, by_vector: bool, example_terms: Sequence[str] = ()
+) -> SearchPlan:
+    """Return the plan of a query; among what it counts is what it leaves out because a fact is unknown."""
+    if understood.meaning is None:
+        plan = plan_without_words(where)
+    else:
+        vector_only = understood.query.mode == "vector"
+        plan = plan_words(
+            understood.meaning, where, by_vector=by_vector, vector_only=vector_only, example_terms=example_terms
+        )
+    return replace(plan, count_filters={**plan.count_filters, **_of_left_out(plan, understood, where)})
+
+
 def _of_left_out(plan: SearchPlan, understood: UnderstoodQuery, where: Filter) -> dict[CountName, Filter]:
     """Return the filters of what is left out because a view, a sex or an age is unknown, and of blank labels."""
     found = _of_unknown_patients(plan.result_filter)
@@ -291,14 +294,13 @@ def _distinct(query: Query) -> Literal["study", "subject"] | None:
 
 def _filters(understood: UnderstoodQuery, where: Filter) -> dict[str, Any]:
     """Return the filters in force, be they given or named by the words; under `without` what the words rule out."""
-    meaning = understood.meaning
     resolved = {
         **{name: value for name in _TEXT_FILTERS if (value := getattr(where, name)) is not None},
         "study_id": where.study_id,
         "subject_id": where.subject_id,
         "image_id": where.image_id,
         "view": list(understood.word_uses.get("view", [])) if understood.view_applied else [],
-        "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words] if meaning else [],
+        "without": list(understood.word_uses.get("without", [])),
     }
     return understood.query.filters | {name: value for name, value in resolved.items() if value}
 

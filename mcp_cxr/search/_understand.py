@@ -19,7 +19,8 @@ from mcp_cxr.language import (
     read_text_filters,
     terms,
 )
-from mcp_cxr.records import VIEW_GROUPS, DefaultLimit, Filter, ImageId, StudyId, SubjectId
+from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
+from mcp_cxr.search._check_arguments import positions_of
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
@@ -69,41 +70,33 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     """
     if not query.text:
         return UnderstoodQuery(query)
-    text_filters = named = read_text_filters(query.text)
-    filtered, warnings = _with_text_filters(query, text_filters), tuple(_not_applied(text_filters, query.where))
-    filtered, text_filters = await _with_patient(filtered, text_filters, store)
-    if text_filters.date_words and (with_dates := await _with_dates(filtered, text_filters, store)):
-        filtered = with_dates
-        text_filters = replace(text_filters, date_from=None, date_to=None)
+    named = read_text_filters(query.text)
+    filtered, text_filters = await _with_patient(_with_text_filters(query, named), named, store)
+    filtered, text_filters = await _with_dates(filtered, text_filters, store)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
     if meaning.clause_count > _MOST_CLAUSES:
         raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
-    if not meaning.is_empty and searchable_words == "findings":
-        meaning, unknown = meaning.imaging_only(await _label_words(meaning, store))
-    elif not meaning.is_empty:
-        meaning, unknown = await _with_known_words(meaning, store)
+    unknown: tuple[str, ...] = ()
+    if not meaning.is_empty:
+        meaning, unknown = await _searchable(meaning, store, searchable_words)
     elif identified := await _identified(text_filters.text, store):
-        where = _merged(filtered.where, identified)
+        filtered = replace(filtered, where=_merged(filtered.where, identified))
         text_filters = TextFilters("", (), identified.subject_id, identified.study_id, identified.image_id)
-        filtered, unknown = replace(filtered, where=where), ()
-    else:
-        unknown = ()
-    warnings += _warnings(query.text, text_filters, meaning, unknown, searchable_words)
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
     has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
-        not_applied = (*text_filters.unread_dates, *meaning.not_applied, *text_filters.not_applied)
-        raise QueryError(_nothing_to_look_for(query.text, meaning, not_applied))
+        raise QueryError(_nothing_to_look_for(query.text, meaning, text_filters))
+    warnings = _warnings(query.text, text_filters, meaning, unknown, searchable_words)
     return UnderstoodQuery(
         filtered,
         meaning if has_words else None,
-        warnings,
+        (*_overridden(named, query.where), *warnings),
         bool(text_filters.view_positions) and not query.where.view,
         _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),
     )
 
 
-def _not_applied(named: TextFilters, given: Filter) -> Iterator[str]:
+def _overridden(named: TextFilters, given: Filter) -> Iterator[str]:
     """Yield which filters that the words name are not applied, because an argument gives another value."""
     if named.view_positions and given.view:
         yield "The view in the words was not applied: the argument view is given."
@@ -120,8 +113,7 @@ def _with_text_filters(query: Query, text_filters: TextFilters) -> Query:
     """Return the query with the views, ids and limit that its words name; arguments that are given win."""
     where = query.where
     if text_filters.view_positions and not where.view:
-        views = (view for name in text_filters.view_positions for view in VIEW_GROUPS.get(name, (name,)))
-        where = replace(where, view=tuple(dict.fromkeys(views)))
+        where = replace(where, view=positions_of(text_filters.view_positions))
     ids = Filter(
         subject_id=SubjectId(text_filters.subject_id) if text_filters.subject_id else None,
         study_id=StudyId(text_filters.study_id) if text_filters.study_id else None,
@@ -148,17 +140,17 @@ async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -
     return replace(query, where=where), text_filters
 
 
-async def _with_dates(query: Query, text_filters: TextFilters, store: Store) -> Query | None:
-    """Return the query with the study dates that its words name, None if the archive has none.
+async def _with_dates(query: Query, text_filters: TextFilters, store: Store) -> tuple[Query, TextFilters]:
+    """Return the query with the study dates that its words name, and the filters without them.
 
-    Arguments that are given win.
+    If the archive has no dates, they stay among the filters. Arguments that are given win.
     """
-    if not await store.count(Filter(date_from=FIRST_DATE)):
-        return None
-    if query.where.date_from or query.where.date_to:
-        return query
-    dates = replace(query.where, date_from=text_filters.date_from, date_to=text_filters.date_to)
-    return replace(query, where=dates)
+    if not text_filters.date_words or not await store.count(Filter(date_from=FIRST_DATE)):
+        return query, text_filters
+    where = query.where
+    if not where.date_from and not where.date_to:
+        where = replace(where, date_from=text_filters.date_from, date_to=text_filters.date_to)
+    return replace(query, where=where), replace(text_filters, date_from=None, date_to=None)
 
 
 def _merged(where: Filter, ids: Filter) -> Filter:
@@ -183,6 +175,15 @@ async def _identified(text: str, store: Store) -> Filter | None:
         if await store.count(spelled := await with_mimic_prefixes(store, where)):
             return spelled
     return None
+
+
+async def _searchable(
+    meaning: QueryMeaning, store: Store, searchable_words: SearchableWords
+) -> tuple[QueryMeaning, tuple[str, ...]]:
+    """Return the meaning with the words that may be searched for, and those that are left out."""
+    if searchable_words == "findings":
+        return meaning.imaging_only(await _label_words(meaning, store))
+    return await _with_known_words(meaning, store)
 
 
 async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryMeaning, tuple[str, ...]]:
@@ -311,8 +312,13 @@ def _only_changes_denied(meaning: QueryMeaning) -> str:
     return f"Only a change is denied of {', '.join(map(repr, meaning.changes_denied))}"
 
 
-def _nothing_to_look_for(text: str, meaning: QueryMeaning, not_applied: Sequence[str]) -> str:
-    if not_applied:
+def _not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, ...]:
+    """Return the conditions in the words that no filter can hold."""
+    return (*text_filters.unread_dates, *meaning.not_applied, *text_filters.not_applied)
+
+
+def _nothing_to_look_for(text: str, meaning: QueryMeaning, text_filters: TextFilters) -> str:
+    if not_applied := _not_applied(meaning, text_filters):
         return f"No filter can hold {', '.join(map(repr, not_applied))}; name a finding, a device, a view or a label."
     if meaning.changes_denied:
         return f"{_only_changes_denied(meaning)}; name the finding without it, or the change that is wanted."
@@ -371,9 +377,7 @@ def _word_uses(
             *meaning.changes_denied,
             *unknown,
             *filter(None, [text_filters.patient_words, text_filters.date_words]),
-            *text_filters.unread_dates,
-            *meaning.not_applied,
-            *text_filters.not_applied,
+            *_not_applied(meaning, text_filters),
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:

@@ -70,7 +70,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     """
     if not query.text:
         return UnderstoodQuery(query)
-    named = read_text_filters(query.text)
+    named = await _with_stored_ids(read_text_filters(query.text), store)
     filtered, text_filters = await _with_patient(_with_text_filters(query, named), named, store)
     filtered, text_filters = await _with_dates(filtered, text_filters, store)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
@@ -121,6 +121,15 @@ def _with_text_filters(query: Query, text_filters: TextFilters) -> Query:
     )
     limit = text_filters.limit if text_filters.limit and isinstance(query.limit, DefaultLimit) else query.limit
     return replace(query, where=_merged(where, ids), limit=limit)
+
+
+async def _with_stored_ids(text_filters: TextFilters, store: Store) -> TextFilters:
+    """Return the filters with the ids that are mere numbers as the archive writes them: `s50414267`."""
+    subject, study = text_filters.subject_id or "", text_filters.study_id or ""
+    if not (subject.isdigit() or study.isdigit()):
+        return text_filters
+    stored = await with_mimic_prefixes(store, Filter(subject_id=SubjectId(subject), study_id=StudyId(study)))
+    return replace(text_filters, subject_id=stored.subject_id or None, study_id=stored.study_id or None)
 
 
 async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -> tuple[Query, TextFilters]:

@@ -73,7 +73,7 @@ _FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|
 _ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
 _ID = re.compile(
     rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])"
-    rf"|(?<=\S.)\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b",
+    rf"|\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b",
     re.IGNORECASE,
 )
 
@@ -213,9 +213,14 @@ def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...]]:
         denied = _DENIED_BEFORE.search(before)
         kept += [before[: denied.start()] if denied else before, " "]
         end = match.end()
-        if denied or found.setdefault(name, value) != value:
+        if denied or _without_letter(found.setdefault(name, value)) != _without_letter(value):
             others.append(f"{denied[0] if denied else ''}{value}".strip())
     return "".join([*kept, text[end:]]), found, tuple(others)
+
+
+def _without_letter(value: str) -> str:
+    """Return an id without the letter that MIMIC-CXR writes before its number."""
+    return value.lower().lstrip("ps")
 
 
 def _lower(value: str | None) -> str | None:

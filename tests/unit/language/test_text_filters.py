@@ -101,6 +101,8 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("from the 1990s", TextFilters("", date_from="1990-01-01", date_to="1999-12-31")),
         ("edema decreased 2018", TextFilters("edema decreased", unread_dates=("2018",))),
         ("edema, study 50414267", TextFilters("edema,", study_id="50414267")),
+        ("study 50414267, s50414267", TextFilters(",", study_id="50414267")),
+        ("patient 10000032 with edema", TextFilters("with edema", subject_id="10000032")),
         (f"files/p10/p10000032/{HEX}.dcm", TextFilters("/", subject_id="p10000032", image_id=HEX)),
         ("female, 55-65, edema", TextFilters(", edema", sex="F", age_from=55, age_to=65)),
         ("from 2012 to now", TextFilters("", date_from="2012-01-01")),

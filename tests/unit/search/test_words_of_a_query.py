@@ -95,6 +95,21 @@ async def test_an_id_may_be_pasted_without_its_letter(words: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("query", "name", "stored"),
+    [
+        ("Patient 10000002 with edema", "subject_id", "p10000002"),
+        ("edema of patient 10000002", "subject_id", "p10000002"),
+        ("study 50000002: edema", "study_id", "s50000002"),
+    ],
+)
+async def test_an_id_without_its_letter_is_a_filter_beside_other_words(query: str, name: str, stored: str) -> None:
+    page = await found(query)
+    assert page.filters == {name: stored}
+    assert page.understood is not None
+    assert (page.understood.ids, page.understood.findings) == ([stored], ["pulmonary edema"])
+
+
+@pytest.mark.parametrize(
     ("query", "ignored"),
     [("no new pneumothorax", None), ("edema, no worsening pneumothorax", ["pneumothorax"]), ("new edema", [])],
 )

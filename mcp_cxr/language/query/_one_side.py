@@ -15,8 +15,9 @@ if TYPE_CHECKING:
 
 _WHERE = r"(?P<{}>left|right)(?:\s+(?:side|lung|hemithorax))?"
 _ONE_SIDE = re.compile(
-    r"\b(?:(?P<kind>unilateral|(?:one|single)[ -]sided)"
-    r"|unilaterally|(?:only\s+)?(?:on|at|in)\s+(?:only\s+|just\s+)?(?:one|a\s+single|1)\s+(?:side|lung)(?:\s+only)?"
+    r"\b(?:(?P<kind>unilateral|(?:one|single)[ -]sided"
+    r"|(?:solely|exclusively|purely)\s+(?P<purely>left|right)(?:[ -]sided)?|(?P<alone>left|right)-only(?=\s+\w))"
+    r"|unilaterally|(?:only\s+)?(?:on|at|in)\s+(?:only\s+|just\s+)?(?:one|a\s+single|1)\s+(?:side|lung|hemithorax)(?:\s+only)?"
     rf"|(?:only|solely|exclusively|isolated|confined|limited|restricted)\s+(?:on|in|at|to)\s+(?:the\s+)?{_WHERE.format('first')}"
     rf"|(?:(?:on|in|at)\s+the\s+)?{_WHERE.format('last')}\s+only)\b",
     re.IGNORECASE,
@@ -33,11 +34,15 @@ def parsed_on_one_side(text: str, parse: Callable[[str], QueryMeaning]) -> Query
     match = _ONE_SIDE.search(text)
     if match is None:
         return None
-    side = match["first"] or match["last"]
+    side = match["first"] or match["last"] or match["purely"] or match["alone"]
     before, behind = text[: match.start()], text[match.end() :]
-    meaning = parse(f"{before} {f'on the {side}' if side else ''} {behind}")
+    where = "" if side is None else side if match["kind"] else f"on the {side}"
+    meaning = parse(f"{before} {where} {behind}")
     named = [
-        one.name for statement in statements(behind if match["kind"] else before) for one in mentions_in(statement)
+        one.name
+        for statement in statements(behind if match["kind"] else before)
+        for one in mentions_in(statement, is_query=True)
+        if one.finding
     ]
     name = named[0 if match["kind"] else -1] if named else None
     found = next((one for one in meaning.findings if one.name == name), None)

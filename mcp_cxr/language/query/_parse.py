@@ -58,11 +58,11 @@ REQUEST_WORDS = frozenset(
 _NORMAL = re.compile(
     r"^(?P<what>(?:(?:completely|entirely|perfectly|totally) )?"
     r"(?:normals?|unremarkable|negative|clear|healthy|wnl|nad|within normal limits)"
-    r"(?:\s+(?:chest|frontal|pa|ap|lateral))*"
+    r"(?:\s+(?:chests?|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
     r"|(?:nothing|not?) (?:abnormal|wrong|of note)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?))*$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
@@ -116,11 +116,15 @@ _MOST_PARTS = 8  # that are read apart; each reads the text once more
 
 _NOT_APPLIED = re.compile(
     r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))"
-    r"|\b(?P<exclusive>xor|exactly (?:one|1) of)\b|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
+    r"|\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b"
+    r"|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
+    r"|\b(?P<more>nothing (?:else|more)\b(?: wrong)?)"
+    r"|\b(?P<alone>(?:nothing(?: abnormal)?"
+    r"|no (?:other )?(?:findings?|abnormalit(?:y|ies))) (?:but|except|other than))\b"
     r"|(?P<measure>"
     r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
     r"|[<>\u2264\u2265]=?\s*)?"
-    r"\d+(?:\.\d+)?(?:\s*(?:-|to|x|by|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
+    r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
     r"|(?P<denial>\b(?:no|not|without|never)\b[^.;]*?),?\s+(?P<unless>unless\b[^,.;]*)",
     re.IGNORECASE,
 )
@@ -130,9 +134,9 @@ _NOT_APPLIED = re.compile(
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
-    names = ("both", "unless", "exclusive", "elliptic", "measure")
+    names = ("both", "unless", "exclusive", "elliptic", "more", "alone", "measure")
     not_applied = [next(filter(None, map(match.__getitem__, names))) for match in _NOT_APPLIED.finditer(query)]
-    rest = _NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or "", query)
+    rest = _NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or match["alone"] or "", query)
     parsed = _read(" ".join(rest.split()))
     return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
 
@@ -173,7 +177,9 @@ def _with_fragments_joined(text: str) -> str:
     """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
     first, *others = re.split(r"(?<=\w)[.;]\s+", text)
     for other in others:
-        is_fragment = modifier_values(other) and all(modifier_values(one.text) for one in query_mentions(other))
+        is_fragment = modifier_values(other) and all(
+            modifier_values(one.text) and not one.finding for one in query_mentions(other)
+        )
         first += f"{' ' if is_fragment else '. '}{other}"
     return first
 

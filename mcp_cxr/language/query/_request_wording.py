@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mcp_cxr.language.query._purposes import without_purposes
 from mcp_cxr.language.reader import Status, mentions_in
 
 _STUDIES = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
 _PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
 _IS = r"(?:is|are|was|were)"
-_BECAME = r"(?:got|gets?|getting|gotten|became|becoming)"
+_BECAME = r"(?:got|gets?|getting|gotten|became|becoming|ha(?:s|ve) (?:become|got|gotten))"
 _SIDES = r"(?:left|right)"
 _IF_ANY = (
     rf",?\s*\bif (?:there {_IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
@@ -20,16 +21,23 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{_IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
-_AT_WORK = r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|project|paper|thesis)\b"
-_NOT_BEFORE = (
-    r"\bnot (?:seen|present|visible|there) (?:on|in) (?:the |an? )?(?:earlier|last|old|previous|prior) "
+_EARLIER = (
+    r"(?:on|in|at) (?:the |an? |any )?(?:earlier|last|old|previous|prior) "
     rf"(?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{_STUDIES})"
+)
+_NOT_BEFORE = (
+    r"\b(?:not (?:seen|present|visible|there)|absent) "
+    rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
+)
+_ONLY_BEFORE = (
+    rf"\b(?:seen|present|visible) {_EARLIER},?\s+(?:but |and )?"
+    r"(?:not (?:any ?more|now|today|currently)|no longer|(?:now |since )?gone)\b"
 )
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
 _FOREIGN_DENIALS = (
-    r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?)\b"
+    r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
     r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
     r"(?:\u0431\u0435\u0437|\u043d\u0435\u0442|\u0628\u062f\u0648\u0646)\b"
 )
@@ -55,6 +63,9 @@ _PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascu
 _REWORDED: Final = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
+    (_NOT_BEFORE, "new"),
+    (_ONLY_BEFORE, "resolved"),
+    (r"(?<=[a-z]{3})\(e?s\)", ""),  # "effusion(s)"
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
     # what is polite
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
@@ -66,8 +77,7 @@ _REWORDED: Final = (
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
     (r"\bxor\b", "or"),
-    (r"\bi\.?e\.?(?=[\s,])", ","),
-    (_NOT_BEFORE, "new"),
+    (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
     (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
@@ -99,19 +109,15 @@ _REWORDED: Final = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
     (r"\b(?:aber|sondern|pero|mais|maar)\b", "but"),
+    (r"\boder\b", "or"),
     # everyday words
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
+    (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (r"\bfluid (?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)", "pleural fluid, "),
     (r"\bbroke\b", "broken"),
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (r"\b(broken|cracked|fractured)\s+(?:the|an?|some|one)\s+", r"\1 "),
-    (
-        rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?=(?:please |now )?(?:find|show|give|list|get|retrieve|pull|search)\b)",
-        "",
-    ),
-    (r"^[^:;.]*,\s*so\s+(?=(?:please )?(?:find|show|give|list|get|retrieve|pull|search)\b)", ""),
-    (r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) [^.;]*", ""),  # what they are for
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
     (rf"\b(?:{_IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     # answers
@@ -140,7 +146,10 @@ _REWORDED: Final = (
     (r"\bvols?\b\.?", "volumes"),
     (r"\bopacs?\b\.?", "opacity"),
     (r"\bpulm\b\.?", "pulmonary"),
+    (r"\bvasc\b\.?(?=\s*(?:$|[,;]))", "vascularity"),
     (r"\bvasc\b\.?", "vascular"),
+    (r"\b(in|de)cr\b\.?(?=\s+in\b)", r"\1crease"),
+    (r"\b(in|de)cr\b\.?", r"\1creased"),
     (r"\bdz\b\.?", "disease"),
     (r"\bcmg\b", "cardiomegaly"),
     (r"(?-i:\bFBs?\b)", "foreign body"),
@@ -163,6 +172,7 @@ _REWORDED: Final = (
     (r"\bmod\b\.?", "moderate"),
     (r"\bspont\b\.?", "spontaneous"),
     (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
+    (r"\bglands? (?:in|of) the mediastinum\b", "mediastinal lymph nodes"),
     (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
     # signs
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
@@ -173,7 +183,14 @@ _REWORDED: Final = (
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
     (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
-    (r"\blines?\s*(?:,|and|or|nor|/)\s*tubes?(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)", "lines and tubes"),
+    (
+        (
+            r"(?<!kerley )(?<!\bb )\b(?:support )?"
+            r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
+            r"(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)"
+        ),
+        "lines and tubes",
+    ),
     (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
     (r"(?<![)\s])\s+and (?=(?:left|right|bilateral|small|moderate|large|mild|severe)\b(?:\s+and\b|\s*\)|\s*$))", " "),
     # numbers of findings
@@ -226,7 +243,12 @@ _REWORDED: Final = (
         "elevated",
     ),
     (
-        r"(diaphragms?)\s+(?:that\s+)?(?:sits?|lies|stands|is)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b",
+        (
+            r"(diaphragms?)\s+(?:that\s+)?"
+            r"(?:(?:sits?|lies|stands|is)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b"
+            r"(?: than (?:usual|normal|expected)\b)?"
+            r"|higher than (?:usual|normal|expected)\b)"
+        ),
         r"\1 is elevated",
     ),
     # change and degree in everyday words
@@ -243,7 +265,8 @@ _REWORDED: Final = (
     (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
     (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
     (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),
-    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b", "resolved"),
+    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|(?<=\bor )gone\b", "resolved"),
+    (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
 )
 """Patterns, each with what stands for it in a report, in the order in which they are applied."""
 _REWORDING: Final = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in _REWORDED)
@@ -270,20 +293,29 @@ _NEXT_REQUEST = re.compile(
 """Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
 _ONLY_NEXT = re.compile(r"(?P<denied>\b(?:without|no|not)\b[^,;.]*),\s*(?:just|only)\b", re.IGNORECASE)
 """What is wanted after what is not: "without pneumonia, just bronchiectasis"."""
-_NOTHING_THERE = re.compile(r"\b(?:normal|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE)
+_NOTHING_THERE = re.compile(
+    r"\b(?:normal|wnl|nad|healthy|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE
+)
 """Before an exception, what makes it the only thing that is there: "no opacity except for a scar"."""
 _ONLY_THING = re.compile(
-    r"(?:^|(?<=[,;.]))(?P<nothing>[^,;.]*\b(?:normal|clear|unremarkable|negative|no (?:(?:evidence|signs?) of )?"
+    r"(?:^|(?<=[,;.]))(?P<nothing>[^,;.]*\b(?:normal|wnl|nad|healthy|clear|unremarkable|negative"
+    r"|no (?:(?:evidence|signs?) of )?"
     r"(?:other |acute |significant |interval )*(?:abnormalit(?:y|ies)|findings?|changes?|disease|process))\b[^,;.]*?)"
-    rf"\s(?:{_EXCEPTION})\s+|\b(?:nothing|no (?:other )?(?:findings?|abnormalit(?:y|ies)))\s+(?:but|{_EXCEPTION})\s+",
+    rf"\s(?:{_EXCEPTION})\s+"
+    r"|\b(?:nothing(?: abnormal| wrong| of note)?|no (?:other )?(?:findings?|abnormalit(?:y|ies)))"
+    rf"\s+(?:but|{_EXCEPTION})\s+",
     re.IGNORECASE,
 )
 """A statement that nothing is there but what follows: "clear lungs except for a scar"."""
 
 
+_LISTED = (
+    r"(?:the following|these|those)(?:\s+(?:\d|two|three|four))?"
+    r"(?:\s+(?:findings?|conditions?|devices?))?\s*(?::|\s[-\u2013]\s)"
+)
 _CHOICE = re.compile(
-    r"\b(?:(?:one|1|any|either)\s+of\s+(?:the following|these)(?:\s+(?:\d|two|three|four))?\s*:"
-    r"|exactly\s+(?:one|1)\s+of(?:\s+(?:the following|these)(?:\s+(?:\d|two|three|four))?\s*:)?)\s*(?P<list>[^.;]*)",
+    rf"\b(?:(?P<none>none|not any)\s+of\s+{_LISTED}|(?:at least\s+)?(?:one|1|any|either)\s+of\s*(?:{_LISTED}|:)"
+    rf"|(?:exactly\s+(?:one|1)|at least\s+(?:two|2|three|3))\s+of(?:\s+{_LISTED}|\s*:)?)\s*(?P<list>[^.]*)",
     re.IGNORECASE,
 )
 """Of what is listed, one will do: "any of the following: edema, effusion"."""
@@ -295,9 +327,9 @@ _LISTED_EXCLUSION = re.compile(
 
 def worded_as_reports(query: str) -> str:
     """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
+    query = _CHOICE.sub(_as_choice, without_purposes(query))
     for pattern, words in _REWORDING:
         query = pattern.sub(words, query)
-    query = _CHOICE.sub(lambda match: re.sub(r",|\band\b", " or ", match["list"]), query)
     query = _LISTED_EXCLUSION.sub(lambda match: f" without {match['list'].replace(',', ' or ')}", query)
     query = _ONLY_THING.sub(_without_nothing, query)
 
@@ -315,3 +347,9 @@ def _without_nothing(match: re.Match[str]) -> str:
     mentions = mentions_in(match["nothing"] or "", is_query=True)
     named = [one for one in mentions if one.finding and one.name != "no finding" and one.status is not Status.ABSENT]
     return match[0] if named else "; "
+
+
+def _as_choice(match: re.Match[str]) -> str:
+    """Return a list with "or" between what it lists, denied if none of it may be there."""
+    listed = re.sub(r"[,;]|\band\b", " or ", match["list"])
+    return f"without {listed}" if match["none"] else listed

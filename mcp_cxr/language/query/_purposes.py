@@ -1,0 +1,60 @@
+"""Leaves out of a request what its results are for: "For my thesis on COPD, find effusions" asks for no COPD."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mcp_cxr.language.reader import mentions_in
+
+_REQUEST = (
+    r"(?:(?:please |now |(?:can|could) you (?:please )?)?(?:find|show|give|list|get|retrieve|pull|search)"
+    r"|(?:i|we) (?:need|want)|are there|is there|(?:which|what) (?!ha(?:s|ve)\b)|who has)\b"
+)
+_WORK = r"(?:studies|project|paper|thesis|lecture|talk|research|presentation|poster|trial|classifier|model)"
+_AT_WORK = (
+    r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|building|training"
+    rf"|(?:my|our|an?|the) (?:[\w-]+ )?{_WORK})\b"
+)
+_OWN = r"(?:my|our|his|her|their)"
+_ABOUT = r"\s+(?:on|about|of)\s+(?:(?!\b(?:(?:and|but) (?:no|not|without)|without)\b)[^,;.])*"
+_PURPOSES: Final = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?={_REQUEST})",
+        rf"^[^:;.]*,\s*so\s+(?={_REQUEST})",
+        rf"^(?:as part of|for)\s+(?:{_OWN}|an?|the)\s+[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
+        (
+            r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
+            rf"(?:{_OWN}|an?|the)\s+(?:(?!(?:in|on|of|with|and|or|this|that|each|the|any|from)\b)[\w-]+\s+){{0,3}}?"
+            rf"(?:{_WORK}\b(?:{_ABOUT})?|study{_ABOUT})"
+        ),
+        (
+            r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
+            rf"{_OWN}\s+(?:[\w-]+\s+){{0,2}}?(?:study|cohort)\b(?:{_ABOUT})?"
+        ),
+        r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) (?!(?:also |all )?(?:have|show)\b)[^.;]*",
+        r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",
+        r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",
+    )
+)
+_REFERS_BACK = re.compile(r"\b(?:it|them|those|these|also|too|as well)\b", re.IGNORECASE)
+
+
+def without_purposes(query: str) -> str:
+    """Return a query without what its results are for, if the rest says what to look for.
+
+    "I study effusions: find those on the left" is left as it is.
+    """
+    for pattern in _PURPOSES:
+        if (match := pattern.search(query)) is None:
+            continue
+        rest = f"{query[: match.start()]} {query[match.end() :]}"
+        is_first = match.start() == 0
+        if _names_what_to_find(rest) and not (is_first and _REFERS_BACK.search(rest)):
+            query = rest
+    return query
+
+
+def _names_what_to_find(text: str) -> bool:
+    return any(one.finding for one in mentions_in(text, is_query=True)) or "normal" in text.lower().split()

@@ -58,11 +58,6 @@ _OTHER_NOUNS = frozenset("aeration ventilation expansion inflation visualization
 """What may be improved or small, and is no finding."""
 _MOST_MODIFIERS = 6  # before such a noun
 _CONTRASTING = frozenset({"but", "although", "though", "however", "while", "whereas", "yet"})
-_OF_HEART_AND_AORTA = frozenset(
-    "cardiomegaly|left ventricular enlargement|pericardial effusion|tortuous aorta|ectatic aorta|aortic aneurysm"
-    "|aortic calcification|aortic atherosclerosis|enlarged cardiomediastinum".split("|")
-)
-"""Findings that are where their structure is: "stable cardiomegaly and mediastinal contours"."""
 
 
 def modifiers_by_finding(
@@ -82,7 +77,7 @@ def modifiers_by_finding(
     own = _own_modifiers(sentence, found)
     if not sentence.is_query:
         share_changes(sentence, own, polarity)
-    described = [_described(one, own[one.at], sentence.spans) for one in found]
+    described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
     affirmed = [
         (one, parts)
         for one, parts in zip(found, described, strict=True)
@@ -101,14 +96,6 @@ def modifiers_by_finding(
         tuple(frozenset(part - SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
         for one, parts in zip(found, described, strict=True)
     ]
-
-
-def _described(one: FindingInSentence, own: Sequence[IndexedValues], spans: Sequence[Span]) -> list[set[str]]:
-    """Return the modifiers of each part of a finding; no place of one that is where its structure is."""
-    parts = _parts(own, one.at, spans)
-    if one.entry.name not in _OF_HEART_AND_AORTA:
-        return parts
-    return [{value for value in part if dimensions()[value] != "place"} for part in parts]
 
 
 def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> dict[int, list[IndexedValues]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import FindingEntry, dimensions, finding_entries, findings, is_any_of, stem
+from mcp_cxr.language._vocabulary import SIDES, FindingEntry, dimensions, finding_entries, findings, is_any_of, stem
 from mcp_cxr.language.reader._lists import BONES, PARTS_OF_SPINE
 from mcp_cxr.language.reader._scopes import Status
 
@@ -27,8 +27,13 @@ _IMPLIED = {finding: places for _, places, finding in _AT_PLACES} | {
 """What reports state with these findings and queries need not ask for."""
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
-_MIDLINE = frozenset({"cardiomegaly", "enlarged cardiomediastinum", "widened mediastinum"})
+_WITHOUT_SIDE = frozenset({"cardiomegaly", "enlarged cardiomediastinum", "widened mediastinum"})
 """What has no side, whatever is listed beside it: "normal heart and hila"."""
+_WITHOUT_PLACE = frozenset(
+    "cardiomegaly|left ventricular enlargement|pericardial effusion|tortuous aorta|ectatic aorta|aortic aneurysm"
+    "|aortic calcification|aortic atherosclerosis|enlarged cardiomediastinum".split("|")
+)
+"""What is where its structure is: "stable cardiomegaly and mediastinal contours"."""
 _OUTSIDE_LUNGS = BONES | {"abdomen", "neck"}
 _OF_SPINE = frozenset(
     "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
@@ -43,15 +48,17 @@ def at_places(
     entry: FindingEntry, values: frozenset[str], status: Status, *, is_query: bool
 ) -> Iterator[tuple[FindingEntry, frozenset[str]]]:
     """Yield what a finding with its modifiers is: a fracture of clavicle and scapula is one of each."""
-    if entry.name in _MIDLINE:
-        values -= {"left", "right"}
+    if entry.name in _WITHOUT_SIDE:
+        values -= {*SIDES}
+    if entry.name in _WITHOUT_PLACE:
+        values = frozenset(value for value in values if dimensions().get(value) != "place")
     values = _in_spine(entry, values, is_query=is_query, is_affirmed=status is not Status.ABSENT)
     narrower = {value: found for value in sorted(values) if (found := _narrower(entry, value))}
     for one in dict.fromkeys(narrower.values()):
         yield one, values - {place for place, other in narrower.items() if other != one}
     if narrower:
         return
-    sides = values & {"left", "right"}
+    sides = values & {*SIDES}
     for name, places, narrower_name in _AT_PLACES:
         if entry.name == name and places <= values and sides <= places:
             entry = finding_entries()[narrower_name]

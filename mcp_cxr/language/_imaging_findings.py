@@ -7,12 +7,10 @@ this instead of reports.
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from importlib import resources
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import finding_entries
+from mcp_cxr.language._vocabulary import finding_entries, table
 from mcp_cxr.language.reader import FindingReading, Mention, Status, is_normal, study_readings
 
 if TYPE_CHECKING:
@@ -30,8 +28,7 @@ _FEWEST_GROUPS = 2
 
 @cache
 def _public_labels() -> frozenset[str]:
-    text = resources.files("mcp_cxr.language").joinpath("public_labels.csv").read_text(encoding="utf-8")
-    return frozenset(name for row in csv.DictReader(text.splitlines()) for name in row["labels"].split("|"))
+    return frozenset(name for row in table("public_labels.csv") for name in row["labels"].split("|"))
 
 
 def is_public_label(name: str) -> bool:

@@ -54,9 +54,8 @@ _SLASH = re.compile(r"(?<=[a-z]{3})/(?=[a-z]{3})")  # "atelectasis/scarring", no
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u1100-\u11ff]+")
 """Runs of scripts that do not divide words: Chinese, Japanese, and Korean as NFKD writes it."""
 _PAIR = 2
-_stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
-
 _LONGEST_UNSTEMMED = 3  # letters
+_stem_word = cast("Callable[[str], str]", snowballstemmer.EnglishStemmer().stemWord)  # pyright: ignore[reportUnknownMemberType]  # untyped
 
 Kind = Literal["finding", "device", "clinical"]
 
@@ -202,7 +201,7 @@ def finding_entries() -> dict[str, FindingEntry]:
             row["shares_side"] != "no",
             row["sized"] == "yes",
         )
-        for row in _read("findings.csv")
+        for row in table("findings.csv")
     }
 
 
@@ -212,7 +211,7 @@ def findings() -> Phrases[FindingEntry]:
     entries = finding_entries()
     return Phrases(
         (stems_of(form), entries[row["finding"]])
-        for row in _read("findings.csv")
+        for row in table("findings.csv")
         for form in phrases_of_cell(row["forms"])
     )
 
@@ -222,7 +221,7 @@ def structures() -> Phrases[Structure]:
     """Return the names of the structures of which reports state predicates, as stems."""
     return Phrases(
         (stems_of(form), Structure(row["structure"]))
-        for row in _read("structures.csv")
+        for row in table("structures.csv")
         for form in phrases_of_cell(row["forms"])
     )
 
@@ -231,7 +230,7 @@ def structures() -> Phrases[Structure]:
 def phrases_without_finding() -> Phrases[None]:
     """Return the phrases that hold the name of a finding and name none ("thoracic cavity"), as stems."""
     return Phrases(
-        (stems_of(form), None) for row in _read("not_findings.csv") for form in phrases_of_cell(row["forms"])
+        (stems_of(form), None) for row in table("not_findings.csv") for form in phrases_of_cell(row["forms"])
     )
 
 
@@ -249,7 +248,7 @@ def predicates(structure: str) -> Phrases[tuple[Predicate, ...]]:
 @cache
 def _predicate_rows() -> Mapping[str, list[dict[str, str]]]:
     rows: dict[str, list[dict[str, str]]] = defaultdict(list)
-    for row in _read("predicates.csv"):
+    for row in table("predicates.csv"):
         rows[row["structure"]].append(row)
     return rows
 
@@ -259,7 +258,7 @@ def cues() -> Phrases[Cue]:
     """Return every cue, as unstemmed tokens: "rule out" means possible, "ruled out" absent."""
     return Phrases(
         (TOKEN.findall(phrase), Cue(row["status"], row["scope"]))  # pyright: ignore[reportArgumentType]  # a test checks the table's values
-        for row in _read("cues.csv")
+        for row in table("cues.csv")
         for phrase in phrases_of_cell(row["cue"])
     )
 
@@ -268,7 +267,7 @@ def cues() -> Phrases[Cue]:
 def modifiers() -> Phrases[Modifier]:
     """Return every phrase that states a side, place, size, change, age or pattern, as unstemmed tokens."""
     values: dict[str, list[str]] = defaultdict(list)
-    for row in _read("modifiers.csv"):
+    for row in table("modifiers.csv"):
         for form in phrases_of_cell(row["forms"]):
             values[form] += row["value"].split("+")
     values |= {_plural(form): values[form] for form in [*values] if " " in form and form.endswith(_IN_THE_PLURAL)}
@@ -305,7 +304,7 @@ _SIDED_ABBREVIATIONS = {
 @cache
 def dimensions() -> Mapping[str, str]:
     """Return the dimension of each modifier: `left` is a side, `base` a place."""
-    return {value: row["dimension"] for row in _read("modifiers.csv") for value in row["value"].split("+")}
+    return {value: row["dimension"] for row in table("modifiers.csv") for value in row["value"].split("+")}
 
 
 @cache
@@ -367,7 +366,7 @@ def finding_of_label(label: str) -> FindingEntry | None:
 def forms_of_findings() -> tuple[tuple[str, str], ...]:
     """Return every name of every finding, as written in the table, each after the finding's own name."""
     return tuple(
-        (row["finding"], normalize(form)) for row in _read("findings.csv") for form in phrases_of_cell(row["forms"])
+        (row["finding"], normalize(form)) for row in table("findings.csv") for form in phrases_of_cell(row["forms"])
     )
 
 
@@ -379,8 +378,8 @@ def phrases_of_findings() -> frozenset[str]:
 @cache
 def phrases_of_structures() -> frozenset[str]:
     """Return every name of every structure and every predicate, as written in the tables."""
-    names = [row["forms"] for row in _read("structures.csv")]
-    predicates_ = [row["predicates"] for row in _read("predicates.csv")]
+    names = [row["forms"] for row in table("structures.csv")]
+    predicates_ = [row["predicates"] for row in table("predicates.csv")]
     return frozenset(normalize(form) for cell in [*names, *predicates_] for form in phrases_of_cell(cell))
 
 
@@ -395,6 +394,7 @@ def phrases_of_cell(cell: str) -> Iterator[str]:
         yield from map(" ".join, product(*(word.split("/") for word in words)))
 
 
-def _read(name: str) -> list[dict[str, str]]:
+def table(name: str) -> list[dict[str, str]]:
+    """Return the rows of a table of this package."""
     text = resources.files("mcp_cxr.language").joinpath(name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))

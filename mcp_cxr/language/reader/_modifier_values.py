@@ -45,6 +45,8 @@ _NAMED_BY_OTHER_WORDS = frozenset(
 """Findings and structures whose names have words for a side, place or size that state none."""
 _OTHERWISE_IN_NAMES = frozenset({"thoracic", "cervical", "neck", "minor"})
 """Words that state nothing in a name: "thoracic aorta", "cervical rib", "humeral neck", "minor fissure"."""
+SIZES = frozenset({"small", "moderate", "large", "borderline"})
+"""Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
 NAMING_SIZES = frozenset({"large", "big", "small"})
 
 

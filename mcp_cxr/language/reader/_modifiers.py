@@ -7,7 +7,7 @@ finding; and those after it, up to the next one.
 from __future__ import annotations
 
 import re
-from itertools import combinations, takewhile
+from itertools import combinations, compress, takewhile
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import (
@@ -17,17 +17,10 @@ from mcp_cxr.language._vocabulary import (
     Structure,
     dimensions,
 )
-from mcp_cxr.language.reader._lists import (
-    PLURAL_VERBS,
-    SIZES,
-    is_skeletal,
-    separates,
-    share_changes,
-    share_places,
-    share_sizes,
-)
-from mcp_cxr.language.reader._modifier_values import NAMING_SIZES, values_of
-from mcp_cxr.language.reader._spans import SEPARATORS
+from mcp_cxr.language.reader._modifier_values import NAMING_SIZES, SIZES, values_of
+from mcp_cxr.language.reader._places import is_skeletal
+from mcp_cxr.language.reader._shared_modifiers import separates, share_changes, share_places, share_sizes
+from mcp_cxr.language.reader._spans import PLURAL_VERBS, SEPARATORS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -74,28 +67,35 @@ def modifiers_by_finding(
     """
     if not found:
         return []
-    own = _own_modifiers(sentence, found)
-    if not sentence.is_query:
-        share_changes(sentence, own, polarity)
-    described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
-    affirmed = [
-        (one, parts)
-        for one, parts in zip(found, described, strict=True)
-        if not sentence.is_query and not any(polarity(sentence.spans[one.at].start))
-    ]
-    for one, parts in affirmed:
-        if _is_at_both(sentence, [index for index, _ in own[one.at] if index != one.at]):
-            _add_both_sides(parts)
+    affirmed = [not sentence.is_query and not any(polarity(sentence.spans[one.at].start)) for one in found]
+    described = _by_phrase(sentence, found, polarity, affirmed)
     share_places(sentence, found, described, polarity)
-    if len(affirmed) == len(found):
+    if all(affirmed):
         share_sizes(sentence, found, described)
-    for one, parts in affirmed:
+    for one, parts in compress(zip(found, described, strict=True), affirmed):
         if not _PAIRED.isdisjoint(sentence.words(sentence.spans[one.at])):
             _add_both_sides(parts)
     return [
         tuple(frozenset(part - SIZES) if one.stated == "absent" else frozenset(part) for part in parts)
         for one, parts in zip(found, described, strict=True)
     ]
+
+
+def _by_phrase(
+    sentence: Sentence,
+    found: Sequence[FindingInSentence],
+    polarity: Callable[[int], tuple[bool, bool]],
+    affirmed: Sequence[bool],
+) -> list[list[set[str]]]:
+    """Return the modifiers of each part of each finding: those in its phrase, and the changes of its list."""
+    own = _own_modifiers(sentence, found)
+    if not sentence.is_query:
+        share_changes(sentence, own, polarity)
+    described = [_parts(own[one.at], one.at, sentence.spans) for one in found]
+    for one, parts in compress(zip(found, described, strict=True), affirmed):
+        if _is_at_both(sentence, [index for index, _ in own[one.at] if index != one.at]):
+            _add_both_sides(parts)
+    return described
 
 
 def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> dict[int, list[IndexedValues]]:

@@ -9,12 +9,21 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, FindingEntry, dimensions, finding_entries, findings, is_any_of, stem
-from mcp_cxr.language.reader._lists import BONES, PARTS_OF_SPINE
 from mcp_cxr.language.reader._scopes import Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+PARTS_OF_SPINE = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
+SPINE = PARTS_OF_SPINE | {"spine"}
+BONES = SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
+"""Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
+_SKELETAL = frozenset(
+    "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
+    "|scoliosis|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node"
+    "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
+)
+"""Findings, with their narrower ones, that are at a level of the spine."""
 _AT_PLACES = (
     ("scoliosis", frozenset({"left"}), "levoscoliosis"),
     ("scoliosis", frozenset({"right"}), "dextroscoliosis"),
@@ -42,6 +51,11 @@ _OF_SPINE = frozenset(
 """Findings, with their narrower ones, that a chest radiograph shows in the thoracic spine."""
 _ALSO_OF_SPINE = frozenset({"scoliosis", "lordosis", "spinal hardware", "vertebroplasty", "neurostimulator"})
 """Other findings of the spine, of any part of it."""
+
+
+def is_skeletal(finding: str) -> bool:
+    """Return whether a finding may be at a level of the spine."""
+    return is_any_of(finding, _SKELETAL)
 
 
 def at_places(

@@ -39,6 +39,7 @@ _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotrac
 _ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 VERBS = frozenset("is are was were has have had appears appear remains remain persists persist".split())
 """Verbs that say something of the finding or structure before them."""
+PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _LONGEST_LIST, _TWO_WORDS = 8, 2

@@ -5,15 +5,10 @@ from __future__ import annotations
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import (
-    Cue,
-    FindingEntry,
-    Modifier,
-    dimensions,
-    is_any_of,
-)
-from mcp_cxr.language.reader._modifier_values import values_of
-from mcp_cxr.language.reader._spans import ALTERNATIVES, SEPARATORS, VERBS
+from mcp_cxr.language._vocabulary import Cue, FindingEntry, Modifier, dimensions
+from mcp_cxr.language.reader._modifier_values import SIZES, values_of
+from mcp_cxr.language.reader._places import BONES, SPINE, is_skeletal
+from mcp_cxr.language.reader._spans import ALTERNATIVES, PLURAL_VERBS, SEPARATORS, VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -22,32 +17,14 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._modifier_values import IndexedValues
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-SIZES = frozenset({"small", "moderate", "large", "borderline"})
-"""Of a finding that a predicate denies they say how sure that is: "the heart is not grossly enlarged"."""
-PARTS_OF_SPINE = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
-_SPINE = PARTS_OF_SPINE | {"spine"}
-BONES = _SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
-"""Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
-_SKELETAL = frozenset(
-    "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
-    "|scoliosis|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node"
-    "|metastasis|diffuse idiopathic skeletal hyperostosis|hypertrophic changes of the spine|bone abnormality".split("|")
-)
-"""Findings, with their narrower ones, that are at a level of the spine."""
 _ADJACENT = frozenset("adjacent associated overlying underlying surrounding subjacent accompanying compressive".split())
 """Words for what is at the place of the finding before."""
-PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
 """Findings whose side is where something went: "deviated to the right by a goiter"."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
 """Words between a finding and what is said to explain it."""
-
-
-def is_skeletal(finding: str) -> bool:
-    """Return whether a finding may be at a level of the spine."""
-    return is_any_of(finding, _SKELETAL)
 
 
 def separates(span: Span) -> bool:
@@ -66,24 +43,29 @@ def share_places(
     for source, target in _neighbors(len(found)) if any(located) else ():
         if not located[source] or located[target] or not _takes_place_of(found[target].entry, found[source].entry):
             continue
-        first, second = sorted((source, target))
-        gap = sentence.spans[found[first].at + 1 : found[second].at]
-        is_cause = any(one.first == "by" for one in gap)
-        if target < source and _is_accompanied(sentence, gap, sentence.spans[found[source].at]):
-            continue
-        if (found[first].stated and not is_cause) or found[second].stated or not _continues(gap):
-            continue
         if polarity(sentence.spans[found[source].at].start) != polarity(sentence.spans[found[target].at].start):
             continue
-        if _are_statements(sentence.spans, found[first].at, found[second].at):
+        if not _are_at_one_place(sentence, found, source, target):
             continue
-        if sentence.is_query and (target < source or ALTERNATIVES.isdisjoint(one.first for one in gap)):
-            continue
-        shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & _SPINE
+        shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & SPINE
         if not is_skeletal(found[target].entry.name):
             shared -= BONES
         own[target][0] |= shared
         located[target] = shared
+
+
+def _are_at_one_place(sentence: Sentence, found: Sequence[FindingInSentence], source: int, target: int) -> bool:
+    """Whether a finding is where its neighbor in a list is, or where what it explains is."""
+    first, second = (found[index] for index in sorted((source, target)))
+    gap = sentence.spans[first.at + 1 : second.at]
+    is_cause = any(one.first == "by" for one in gap)
+    if (first.stated and not is_cause) or second.stated or not _continues(gap):
+        return False
+    if target < source and (sentence.is_query or _is_accompanied(sentence, gap, sentence.spans[second.at])):
+        return False
+    if sentence.is_query and ALTERNATIVES.isdisjoint(one.first for one in gap):
+        return False
+    return not _are_statements(sentence.spans, first.at, second.at)
 
 
 def share_changes(

@@ -1,4 +1,4 @@
-"""Requests in other words than reports: what results are for, choices among a list, one side only, earlier films."""
+"""Requests in other words than reports: what results are for, choices among a list, one side only, earlier studies."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ _COUNT_TEXTS = {
     "silent": ("does not mention it", "do not mention it"),
     "unknown": ("has no report or label", "have no report or label"),
     "part": ("matches in part", "match in part"),
-    "denied": ("denies it, left out", "deny it, left out"),
+    "denied": ("denies it and is left out", "deny it and are left out"),
     "conflicting": ("has a report and a label that disagree", "have a report and a label that disagree"),
 }
 """What a count says of one study and of several; `tool_results.js` has the same."""

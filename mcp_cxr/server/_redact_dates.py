@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
     from mcp_cxr.records import Hit, ImageDetails, PatientTimeline, SearchArguments, SearchResult, TimelineStudy
 
-_TO_ALLOW = "To allow it, add dates to MCP_CXR_SHARE in the server's settings and restart it."
-DATES_NOT_SHARED = f"Study dates are not shared; days since the patient's first study here are given. {_TO_ALLOW}"
+_TO_SHARE = "To share dates, add dates to MCP_CXR_SHARE and restart the server."
+DATES_NOT_SHARED = f"Study dates are not shared; days since the patient's first study here are given. {_TO_SHARE}"
 _MIMIC_IDS = re.compile(r"p\d{8}/s\d{8}/[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 
 
@@ -42,7 +42,7 @@ async def require_date_allowed(before: str | None, archive: Archive, share: tupl
 
 async def _require_dates_allowed(is_given: bool, what: str, archive: Archive, share: tuple[str, ...]) -> None:
     if is_given and "dates" not in share and (await archive.store.info()).key_check is not None:
-        raise ConfigError(f"This server does not share study dates with the model: leave out {what}. {_TO_ALLOW}")
+        raise ConfigError(f"The model is given no study dates: leave out {what}. {_TO_SHARE}")
 
 
 async def redact_dates_of_hits(result: SearchResult, archive: Archive, share: tuple[str, ...]) -> SearchResult:

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import CohortSummary, Hit, ImageDetails, IngestSummary, Overview, PatientTimeline, SearchResult
 
 REPORTS_NOT_SHARED = (
-    "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
-    " settings and restart it."
+    "The model is given no report text. To share it, add reports to MCP_CXR_SHARE and restart the server."
 )
 REPORTS_NOT_CONFIRMED = (
     "This archive has reports from a PACS, and its owner has not confirmed that they may be shared. To allow it, run"
@@ -274,6 +273,5 @@ def require_images_shared(share: tuple[str, ...]) -> None:
     """
     if "images" not in share:
         raise ConfigError(
-            "This server does not share images with the model. To allow it, add images to MCP_CXR_SHARE in the server's"
-            " settings and restart it."
+            "The model is given no images. To share them, add images to MCP_CXR_SHARE and restart the server."
         )

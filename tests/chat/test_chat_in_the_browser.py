@@ -73,7 +73,7 @@ async def test_a_model_searches_continues_and_is_stopped(
     assert '"rank":1' in answers[0]
     assert "angle is blunted" not in str(asked)  # the model does not
     assert "MCP_CXR_SHARE" in answers[1]
-    assert "does not share images" in answers[2]
+    assert "given no images" in answers[2]
     assert "In the viewer the user looks at result 1" in asked[2]["messages"][-1]["content"]
     assert {tool["function"]["name"] for tool in asked[0]["tools"]} == {
         *("search_medical_images", "get_image_metadata", "view_image", "get_patient_timeline"),

@@ -30,12 +30,12 @@ FIRST = ("20190131", "20190131", "20200229", None)
 """Study dates of the first patient."""
 OTHER = "20180704"
 WITHHELD = (
-    "Study dates are not shared; days since the patient's first study here are given. To allow it, add dates to"
-    " MCP_CXR_SHARE in the server's settings and restart it."
+    "Study dates are not shared; days since the patient's first study here are given. To share dates, add dates to"
+    " MCP_CXR_SHARE and restart the server."
 )
 REFUSED = (
-    "This server does not share study dates with the model: leave out date_from and date_to. To allow it, add dates to"
-    " MCP_CXR_SHARE in the server's settings and restart it."
+    "The model is given no study dates: leave out date_from and date_to. To share dates, add dates to MCP_CXR_SHARE and"
+    " restart the server."
 )
 
 

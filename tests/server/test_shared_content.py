@@ -15,10 +15,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
     from tests.server.conftest import Host
 
-WITHHELD = (
-    "This server does not share report text with the model. To allow it, add reports to MCP_CXR_SHARE in the server's"
-    " settings and restart it."
-)
+WITHHELD = "The model is given no report text. To share it, add reports to MCP_CXR_SHARE and restart the server."
 
 
 class TestNothingShared:

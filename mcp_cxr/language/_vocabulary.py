@@ -12,8 +12,8 @@ the findings listed with it, whether it is small or large rather than mild or se
 `structures.csv` has the names of structures, and `predicates.csv` what is said of one rather than of a finding: "heart"
 with "enlarged" is cardiomegaly, with "normal" it denies cardiomegaly.
 
-`not_findings.csv` has phrases that hold the name of a finding and name none, and `modifiers.csv` the sides, places,
-sizes, changes, ages and patterns of findings.
+`not_findings.csv` has phrases that hold the name of a finding and name none, `modifiers.csv` the sides, places, sizes,
+changes, ages and patterns of findings, and `shorthand.csv` what words stand for in queries.
 
 `cues.csv` has the phrases that negate or qualify a finding, after NegEx (Chapman et al., J Biomed Inform 2001; 34:301),
 ConText (Harkema et al., 2009; 42:839) and NegBio (Peng et al., AMIA 2018), which it names, chosen and worded for chest

@@ -199,6 +199,11 @@ def test_shortened_words_are_read(query: str, wanted: list[str]) -> None:
     assert [one.description for one in parse_query_text(query).findings] == wanted
 
 
+@pytest.mark.parametrize("query", ["d\u0131aph", "\u017fm"])
+def test_letters_that_only_look_like_shorthand_are_left_as_they_are(query: str) -> None:
+    assert parse_query_text(query).text == query
+
+
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [

@@ -47,6 +47,14 @@ def test_no_phrase_stands_twice(name: str, column: str) -> None:
     assert sorted(phrases) == sorted(set(phrases))
 
 
+def test_shorthand_stands_for_other_words_and_no_form_twice() -> None:
+    forms = [form.lower().removesuffix(".") for row in table("shorthand.csv") for form in split(row["forms"])]
+    assert sorted(forms) == sorted(set(forms))
+    for row in table("shorthand.csv"):
+        assert row["words"] == row["words"].lower().strip() not in {"", *forms}, row
+        assert row["source"], row
+
+
 def test_a_slash_stands_between_alternative_words() -> None:
     assert [*phrases_of_cell("is/are not seen|gone")] == ["is not seen", "are not seen", "gone"]
 

@@ -1,0 +1,256 @@
+"""What a query says otherwise than a report, and what a report says instead, in groups by what is reworded.
+
+A new wording belongs in the group that its words are about. Within a group the order counts: a rewording sees what the
+ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, TypeAlias
+
+_Rewordings: TypeAlias = tuple[tuple[str, str], ...]
+"""Patterns, in any case, each with what it is replaced by."""
+
+STUDIES: Final = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
+IS: Final = r"(?:is|are|was|were)"
+_PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
+_SIDES = r"(?:left|right)"
+
+_CONTRACTIONS: Final[_Rewordings] = (
+    (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
+    (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
+    (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
+    (r"(?<=[a-z]{3})\(e?s\)", ""),  # "effusion(s)"
+)
+
+_PREFIXES = "costo|hemi|cardio|pneumo|hydro|retro|peri|para|broncho|osteo|hyper|hypo"
+_PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascular|phyte|peni[ac]|inflat|expan)"
+_ABBREVIATIONS: Final[_Rewordings] = (
+    (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
+    (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
+    (rf"\b({_PREFIXES})[ -](?={_PREFIXED})", r"\1"),
+    (r"\bvasc\b\.?(?=\s*(?:$|[,;]))", "vascularity"),
+    (r"\bvasc\b\.?", "vascular"),
+    (r"\b(in|de)cr\b\.?(?=\s+in\b)", r"\1crease"),
+    (r"\b(in|de)cr\b\.?", r"\1creased"),
+    (r"\bct (?=removal|removed|placement|in situ|to suction)", "chest tube "),
+    (r"\bw/(?!o\b)\s*", "with "),
+    (r"\s*\br/o\b", "; rule out"),
+    (r"(?-i:\bL)(?:t\.?)?[\s-]sided\b", "left"),
+    (r"(?-i:\bR)(?:t\.?)?[\s-]sided\b", "right"),
+    (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
+    (r"\bnon-\s?(?=[a-z])", "non"),
+)
+"""Abbreviations that depend on what is beside them, and words that are written apart."""
+
+_FIELDS = (
+    r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
+)
+_SIGNS: Final[_Rewordings] = (
+    (r"[\"\u201c\u201d\u201e]", ""),
+    (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
+    (r"\?\s*yes\b[.,;]*", "; "),
+    (r"([^.,;?]+)\?\s*no\b(?!\s+\w)[.,;]*", r" without \1; "),
+    (r"([\w-]+)\s+-(?=\s*(?:$|[,;.]))", r"without \1"),
+    (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
+    (r"#\s*(?=[a-z])", "fracture "),
+    (r"(\s\+\s[^+]*)\s-\s", r"\1 without "),  # "edema + effusion - pneumothorax"
+    (r"\s(?:\+|&+)\s", " and "),
+    (r"\s\|+\s", " or "),
+    (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
+    (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
+    (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
+    (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
+)
+"""Signs, fields and answers: "effusion=yes", "rib #", "Edema? No."."""
+
+_BECAME = r"(?:got|gets?|getting|gotten|became|becoming|ha(?:s|ve) (?:become|got|gotten))"
+_EARLIER = (
+    r"(?:on|in|at) (?:the |an? |any )?(?:earlier|last|old|previous|prior) "
+    rf"(?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{STUDIES})"
+)
+_NOT_BEFORE = (
+    r"\b(?:not (?:seen|present|visible|there)|absent) "
+    rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
+)
+_ONLY_BEFORE = (
+    rf"\b(?:seen|present|visible) {_EARLIER},?\s+(?:but |and )?"
+    r"(?:not (?:any ?more|now|today|currently)|no longer|(?:now |since )?gone)\b"
+)
+_GONE_SINCE = (
+    r"\s*\b(?:is |was |were )?(?:present |seen )?(?:previously|before|earlier),?\s+(?:but |and )?"
+    r"(?:has |have |had )?(?:now |since )?(?:completely |fully |subsequently )?(resolved|cleared|disappeared|gone)\b"
+)
+_CHANGES: Final[_Rewordings] = (
+    (_NOT_BEFORE, "new"),
+    (_ONLY_BEFORE, "resolved"),
+    (_GONE_SINCE, r" \1"),
+    (rf"\b(?:{IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
+    (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
+    (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
+    (
+        rf"\bheart (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
+        "worse cardiomegaly",
+    ),
+    (rf"\b(?:{_BECAME}|{IS})\s+(?:much\s+)?better\b", "improved"),
+    (r"\benlarged (?=(?:after|since|despite)\b)", "enlarging "),
+    (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
+    (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
+    (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),
+    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|(?<=\bor )gone\b", "resolved"),
+    (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
+)
+"""How a finding changed."""
+
+_IF_ANY = (
+    rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
+    rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{STUDIES}))*"
+)
+_SEVERAL_STUDIES = (
+    r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
+    rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
+)
+_REQUESTS: Final[_Rewordings] = (
+    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
+    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
+    (rf"\b({IS}) not there\b", r"\1 there"),
+    (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
+    (r",?\s*\byes or no\b", ""),
+    (r"\b(?:do not|never)\s+(?:miss|overlook|forget)\b", ""),
+    (_IF_ANY, ""),
+    # what they are for
+    (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
+    (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
+    # which studies
+    (_SEVERAL_STUDIES, ""),
+    (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
+    (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
+    (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
+    (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
+    # what restricts nothing
+    (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
+    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
+    (r",\s*which (?:might|may|could|can|would) (?:indicate|suggest|represent|reflect|mean)\b[^,;.]*", ""),
+)
+"""How studies are asked for: courtesy, purpose, number, and what restricts nothing."""
+
+_KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
+_FOREIGN_DENIALS = (
+    r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
+    r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
+    r"(?:\u0431\u0435\u0437|\u043d\u0435\u0442|\u0628\u062f\u0648\u0646)\b"
+)
+"""Words for "without" and "no" in German, French, Spanish, Italian, Portuguese, Dutch, Chinese, Russian and Arabic."""
+_IS_NOT = (
+    rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
+    r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
+)
+_DENIALS: Final[_Rewordings] = (
+    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
+    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
+    (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
+    (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
+    (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
+    (
+        r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
+        "negative for",
+    ),
+    (r"\bnegatives (?:for|of)\b", "without"),
+    (r"\bnot (?:due|secondary|related|attributable) to\b", "without"),
+    (r"\bnot (?:just|merely|simply)\b", "not only"),
+    (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({_SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
+    (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
+    (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
+    (r"\b(present|absent|seen)\s*,", r"\1;"),
+    (r",?\s*\b(?:that|which|who) (?:nonetheless|nevertheless|still) (?:ha(?:ve|s)|shows?)\b", "; with"),
+    (rf"\b{IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
+    (r",?\s*\b(?:(?:but|and)\s+)?none\s+(?=(?:on|in|at)\b)", ", not "),
+    (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),
+    (r",?\s*\b(?:other than|except(?: for)?|excluding|apart from)\s+(?=(?:on|in|at)\b)", ", not "),
+    (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
+    (_IS_NOT, " without "),
+)
+"""What is denied, and how far it is."""
+
+_LOBES = (
+    r"\b(upper|middle|lower)\s+(or|and)\s+"
+    r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
+)
+_BONES = r"(?:(?:left|right) )?(?:clavicle|rib|scapula|sternum|humerus|vertebra)(?:e?s)?"
+_LINES_AND_TUBES = (
+    r"(?<!kerley )(?<!\bb )\b(?:support )?"
+    r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
+    r"(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)"
+)
+_LISTS: Final[_Rewordings] = (
+    (r"\band\s*/\s*or\b", "or"),
+    (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
+    (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
+    (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
+    (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
+    (_LINES_AND_TUBES, "lines and tubes"),
+    (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
+    (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
+    (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
+    (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
+    (_LOBES, r"\1 \4 \2 "),
+    (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
+)
+"""How the members of a list are joined."""
+
+_SOME = r"(?:[1-9]|one|two|three|four|five|six)"
+_COUNTED = (
+    r"(?!(?:chest |frontal |lateral |more |other |further )*(?:views?|projections?|x-?\s?rays?|radiographs?|reports?"
+    rf"|{STUDIES}|mm|cm|days?|weeks?|months?|years?|hours?|of)\b)[a-z]"
+)
+_SEVERAL = (
+    rf"(?:\b(?:at least|more than|not (?:just|only))\s+(?:{_SOME}|a (?:single|couple of))|(?:>=?|\u2265)\s*{_SOME}"
+    rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
+    r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
+)
+_NUMBERS: Final[_Rewordings] = (
+    (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
+    (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
+    (_SEVERAL, "multiple "),
+)
+"""How many there are of a finding."""
+
+_HIGH_DIAPHRAGM = (
+    r"(diaphragms?)\s+(?:that\s+)?"
+    r"(?:(?:sits?|lies|stands|is)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
+    r"|higher than (?:usual|normal|expected)\b)"
+)
+_PLACES: Final[_Rewordings] = (
+    (r"\b(?:my|his|her|their|our|your)\b", "the"),
+    (r"\bfree (?=(?:pleural )?fluid\b)", ""),
+    (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
+    (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
+    (r"\bfluid (?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)", "pleural fluid, "),
+    (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
+    (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
+    (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)", " "),
+    (r"\bin (?:place|situ)\b(?! of\b)", ""),
+    (r"\bglands? (?:in|of) the mediastinum\b", "mediastinal lymph nodes"),
+    (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
+    (r"\bhigh(?=(?:[ -](?:lying|sitting|standing))?\s(?:(?:left|right)\s)?(?:hemi-?\s?)?diaphragms?\b)", "elevated"),
+    (_HIGH_DIAPHRAGM, r"\1 is elevated"),
+)
+"""Where a finding is, in everyday words."""
+
+REWORDINGS: Final = tuple(
+    (re.compile(pattern, re.IGNORECASE), words)
+    for group in (
+        _CONTRACTIONS,
+        _ABBREVIATIONS,
+        _SIGNS,
+        _CHANGES,
+        _REQUESTS,
+        _PLACES,
+        _LISTS,
+        _NUMBERS,
+        _DENIALS,
+    )
+    for pattern, words in group
+)
+"""All rewordings, in the order in which they are applied."""

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
 _COUNT_TEXTS = {
-    "silent": ("does not mention it", "do not mention it"),
-    "unknown": ("has no report or label", "have no report or label"),
-    "part": ("matches in part", "match in part"),
-    "denied": ("denies it and is left out", "deny it and are left out"),
-    "conflicting": ("has a report and a label that disagree", "have a report and a label that disagree"),
+    "silent": ("{} does not mention it", "{} do not mention it"),
+    "unknown": ("{} has no report or label", "{} have no report or label"),
+    "part": ("{} matches in part", "{} match in part"),
+    "denied": ("{} denies it and is left out", "{} deny it and are left out"),
+    "conflicting": ("in {} of all these, report and label disagree",) * 2,  # counted among the others, too
 }
 """What a count says of one study and of several; `tool_results.js` has the same."""
 SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]
@@ -175,7 +175,7 @@ class SearchResult(BaseModel):
         found = self.counts
         named = ("silent", "unknown", "conflicting") if self.only_rules_out else ("part", "denied", "conflicting")
         parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
-        parts += [f"{found[name]:,} {_COUNT_TEXTS[name][found[name] != 1]}" for name in named if found[name]]
+        parts += [_COUNT_TEXTS[name][found[name] != 1].format(f"{found[name]:,}") for name in named if found[name]]
         if not self.only_rules_out and self.total_results > self.matched_results + found["part"]:
             parts.append(self._rest_text())
         return "; ".join(parts)

@@ -199,7 +199,7 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
         dict(zip(search.plan.count_filters, search.facts.counts, strict=True)) if search.plan.count_filters else {}
     )
     if not counted.get("stated", 1) and _only_rules_out(search):
-        found.append(_NOT_DENIED)
+        found += [_NOT_DENIED] if search.facts.total else []
     elif not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
         searched = "finding or public label" if search.findings_only else "report, label or tag"
         found.append(_SIMILARITY_ALONE.format(searched=searched))

@@ -46,11 +46,11 @@ export function counted(number, group) {
 
 /** What a count says of one study and of several; `_search_result.py` has the same. */
 const COUNT_TEXTS = {
-  silent: ["does not mention it", "do not mention it"],
-  unknown: ["has no report or label", "have no report or label"],
-  part: ["matches in part", "match in part"],
-  denied: ["denies it and is left out", "deny it and are left out"],
-  conflicting: ["has a report and a label that disagree", "have a report and a label that disagree"],
+  silent: ["{} does not mention it", "{} do not mention it"],
+  unknown: ["{} has no report or label", "{} have no report or label"],
+  part: ["{} matches in part", "{} match in part"],
+  denied: ["{} denies it and is left out", "{} deny it and are left out"],
+  conflicting: Array(2).fill("in {} of all these, report and label disagree"), // counted among the others, too
 };
 
 /** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by similarity"; null without words. */
@@ -60,7 +60,7 @@ export function matchesText(page, group) {
   const number = (count) => count.toLocaleString("en");
   const names = onlyRulesOut(page) ? ["silent", "unknown", "conflicting"] : ["part", "denied", "conflicting"];
   const parts = [`${counted(matched, group)} ${matched === 1 ? "matches" : "match"}`];
-  for (const name of names.filter((one) => counts[one])) parts.push(`${number(counts[name])} ${COUNT_TEXTS[name][counts[name] === 1 ? 0 : 1]}`);
+  for (const name of names.filter((one) => counts[one])) parts.push(COUNT_TEXTS[name][counts[name] === 1 ? 0 : 1].replace("{}", number(counts[name])));
   if (!onlyRulesOut(page) && page.total_results > matched + counts.part) parts.push(restText(page));
   return parts.join("; ");
 }

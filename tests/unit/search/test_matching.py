@@ -333,6 +333,13 @@ async def test_a_denial_that_no_study_states_says_so() -> None:
     assert not any("similarity alone" in warning for warning in page.warnings)
 
 
+async def test_a_denial_without_results_says_nothing_of_those_listed() -> None:
+    async with reported(["FINDINGS: Effusion."]) as archive:
+        page = await archive.search("no effusion")
+    assert page.total_results == 0
+    assert not any("the studies listed" in warning for warning in page.warnings)
+
+
 async def test_a_denial_at_one_place_leaves_no_study_out() -> None:
     reports = ["FINDINGS: No upper lobe consolidation.", "FINDINGS: No consolidation."]
     async with reported(reports) as archive:

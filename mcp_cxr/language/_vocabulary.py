@@ -66,6 +66,17 @@ _HOW_SURELY = re.compile(
 )
 """Adverbs that change nothing of what is or is not excluded."""
 _IN_FULL = {"ca": "cannot", "wo": "will not"}
+_BRITISH = (
+    ("aem", "em"),  # "haemothorax"
+    ("oedem", "edem"),
+    ("oesoph", "esoph"),
+    ("pnoea", "pnea"),
+    ("tumour", "tumor"),
+    ("alise", "alize"),
+    ("alisa", "aliza"),
+    ("alisi", "alizi"),
+)
+"""British spelling, with the American."""
 
 
 @lru_cache(maxsize=65_536)
@@ -79,7 +90,8 @@ def normalize(text: str) -> str:
     plain = text.lower() if text.isascii() else _without_accents(text).lower()
     if "n't" in plain or "n\u2019t" in plain:
         plain = _NOT_CONTRACTED.sub(lambda one: _IN_FULL.get(one["verb"], f"{one['verb']} not"), plain)
-    plain = plain.replace("visualis", "visualiz")
+    for british, american in _BRITISH:
+        plain = plain.replace(british, american)
     if "exclu" in plain or "rul" in plain:
         plain = _HOW_SURELY.sub("", plain)
     return _SLASH.sub(" or ", plain.replace("(", "; ").replace(")", " "))

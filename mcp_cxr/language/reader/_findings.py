@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -18,6 +19,7 @@ from mcp_cxr.language._vocabulary import (
     stems_of,
     structures,
 )
+from mcp_cxr.language.reader._spans import VERBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -29,6 +31,13 @@ FoundPredicate: TypeAlias = "tuple[Predicate, frozenset[int]]"
 _REACH = 7  # tokens between a structure and what is said of it
 _BEFORE = 8  # tokens before a structure in which what is said of it may begin
 _BETWEEN = 3  # of these tokens that say something
+_MOST_MODIFIERS = 6  # before a finding
+_MOST_BEFORE_DEVICE = 4  # words between a fault and its device
+_FAULTS = frozenset(
+    "fracture fractures failure loosening complication complications malfunction migration displacement dislodgement"
+    " discontinuity kink kinking breakage malposition".split()
+)
+"""What is wrong with a device that is there."""
 _COPULAS = frozenset("is are appears appear remains remain which".split())
 _FILLERS = frozenset("is are present seen noted again in within of the".split())
 
@@ -43,6 +52,8 @@ class FindingInSentence(NamedTuple):
     """The status that a predicate of a structure gives: present, possible or absent."""
     predicate: frozenset[int] = frozenset()
     """The tokens of the predicate."""
+    is_with_fault: bool = False
+    """Whether it is a device of which a fault is named ("no hardware fracture"), so that it is there."""
 
 
 def findings_in(sentence: Sentence) -> list[FindingInSentence]:
@@ -62,9 +73,11 @@ def findings_in(sentence: Sentence) -> list[FindingInSentence]:
     named = _with_calcified(sentence, named)
     taken = {token for one in said for token in one.predicate}
     found = [
-        FindingInSentence(at, entry)
+        FindingInSentence(at, entry, is_with_fault=entry.kind == "device" and _has_fault(sentence.spans, at))
         for at, span, entry in named
-        if span.start not in taken and not _is_repeated(sentence.spans, at, entry)
+        if span.start not in taken
+        and not _is_repeated(sentence.spans, at, entry)
+        and not (entry.name == "fracture" and _is_of_device(sentence, at))
     ]
     if not said:  # nearly all
         return found
@@ -133,6 +146,27 @@ def _is_repeated(spans: Sequence[Span], at: int, entry: FindingEntry) -> bool:
     if isinstance(after, FindingEntry) and (after == entry or entry.name in ancestors(after.name)):
         return True
     return isinstance(before, FindingEntry) and entry.name in ancestors(before.name)
+
+
+def _has_fault(spans: Sequence[Span], at: int) -> bool:
+    """Whether a fault of the device at a span is named: "no lead fracture", "no kinking of the tube"."""
+    before = [one.first for one in spans[max(0, at - _MOST_BEFORE_DEVICE) : at]]
+    return any(one.first in _FAULTS for one in spans[at + 1 : at + 2]) or any(
+        fault in _FAULTS and of == "of" for fault, of in pairwise(before)
+    )
+
+
+def _is_of_device(sentence: Sentence, at: int) -> bool:
+    """Whether what is broken is a device: "lead fracture", "fractured sternal wire", "fracture of the second lead"."""
+    spans, word = sentence.spans, sentence.spans[at].first
+    after = spans[at + 1 : at + 2] if word in ("fractured", "broken") else ()
+    if [one.first for one in spans[at + 1 : at + 2]] == ["of"]:
+        after = [one for one in spans[at + 2 : at + 5] if not isinstance(one.entry, Modifier)]
+    named = next((one.entry for one in after if one.entry is not None), None)
+    return any(
+        (isinstance(entry, FindingEntry) and entry.kind == "device") or entry == Structure("lead")
+        for entry in (named, spans[at - 1].entry if at else None)
+    )
 
 
 def _foremost(stated: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
@@ -275,6 +309,10 @@ def _is_predicate_of(sentence: Sentence, structure: Structure, span: Span) -> bo
 
 
 def _qualifies_a_finding(sentence: Sentence, token: int) -> bool:
-    """Whether the word that ends at a token stands directly before a finding ("large effusion")."""
-    following = sentence.spans[sentence.first_from(token) :][:1]
-    return any(span.start == token and isinstance(span.entry, FindingEntry) for span in following)
+    """Whether the word that ends at a token stands before a finding, without a verb ("increased basal effusion")."""
+    at = sentence.first_from(token)
+    following = sentence.spans[at : at + _MOST_MODIFIERS]
+    if at > 1 and sentence.spans[at - 2].first in VERBS:
+        following = following[:1]
+    first = next((span for span in following if not isinstance(span.entry, Modifier)), None)
+    return first is not None and first.start >= token and isinstance(first.entry, FindingEntry)

@@ -139,7 +139,7 @@ def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> I
 
 def _status(scopes: Scopes, found: FindingInSentence, token: int) -> Status | None:
     """Return the status of a finding by the cues and by what is said of its structure; None if they name none."""
-    status = scopes.status(token)
+    status = Status.PRESENT if found.is_with_fault else scopes.status(token)
     if scopes.holds("normal", token) and found.stated in (None, "present"):
         return Status.ABSENT  # "hilar prominence within normal limits"
     if found.stated is None:

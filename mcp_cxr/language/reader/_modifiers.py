@@ -47,7 +47,10 @@ _LOCATING = frozenset(
     " appear remains remain also now both this that".split()
 )
 """Words before modifiers that say where or how the finding before them is."""
-_OTHER_NOUNS = frozenset("aeration ventilation expansion inflation visualization penetration rotation".split())
+_OTHER_NOUNS = frozenset(
+    "aeration ventilation expansion inflation visualization penetration rotation obliquity motion retraction"
+    " advancement withdrawal repositioning".split()
+)
 """What may be improved or small, and is no finding."""
 _MOST_MODIFIERS = 6  # before such a noun
 _CONTRASTING = frozenset({"but", "although", "though", "however", "while", "whereas", "yet"})
@@ -103,9 +106,10 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
     own: dict[int, list[IndexedValues]] = {one.at: [] for one in found}
     places = [*own]
     said = frozenset[int]().union(*(one.predicate for one in found))
+    of_volumes = frozenset[int]().union(*(one.predicate for one in found if one.entry.name == "low lung volumes"))
     for index, span in enumerate(sentence.spans):
         values = values_of(sentence, span) if span.entry is not None else ()
-        if not values or (span.start in said and _is_predicate_alone(sentence, span)):
+        if not values or span.start in of_volumes or (span.start in said and _is_predicate_alone(sentence, span)):
             continue
         if _is_of_other_noun(sentence.spans, index) or _is_of_contrast(sentence.spans, places, index):
             continue

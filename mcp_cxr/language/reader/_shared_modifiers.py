@@ -124,7 +124,9 @@ def _is_of_several(spans: Sequence[Span]) -> bool:
 
 
 def _goes_on_with_list(span: Span) -> bool:
-    return isinstance(span.entry, Modifier) or (span.entry is None and span.first in (",", "and", "the", "a", "an"))
+    return isinstance(span.entry, Modifier) or (
+        span.entry is None and span.first in (",", "and", "the", "a", "an", "chest", "wall")
+    )
 
 
 def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:

@@ -42,6 +42,7 @@ VERBS = frozenset("is are was were has have had appears appear remains remain pe
 PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
+_BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
@@ -125,8 +126,10 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
         whole = _with_ones_named(sentence)
         sentence = _divided(whole, is_query=is_query) if whole != sentence.tokens else sentence
-    whole = _with_finding_of_side(sentence)
-    return _divided(whole, is_query=is_query) if len(whole) > len(sentence.tokens) else sentence
+    for reorder in (_with_finding_of_side, _with_denied_side_last) if {*SIDES} <= {*sentence.tokens} else ():
+        whole = reorder(sentence)
+        sentence = _divided(whole, is_query=is_query) if whole is not sentence.tokens else sentence
+    return sentence
 
 
 def _divided(tokens: Sequence[str], *, is_query: bool) -> Sentence:
@@ -246,10 +249,7 @@ def _is_measure(token: str) -> bool:
 
 
 def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
-    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion".
-
-    And those of "left but no right effusion" as "left effusion but no right effusion".
-    """
+    """Return the tokens of "no left, small right effusion" as those of "no left effusion, small right effusion"."""
     tokens, spans = sentence.tokens, sentence.spans
     for at in range(len(spans) - 5):
         denial, side, joined, size, other, finding = spans[at : at + 6]
@@ -260,16 +260,54 @@ def _with_finding_of_side(sentence: Sentence) -> Sequence[str]:
             and [one.dimension for one in (side, size, other)] == ["side", "size", "side"]
         ):
             return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
-    for at in range(len(spans) - 4):
-        side, joined, denial, other, finding = spans[at : at + 5]
-        if (
-            denial.is_cue("absent")
-            and joined.first in ("and", "but")
-            and isinstance(finding.entry, FindingEntry)
-            and side.dimension == other.dimension == "side"
-        ):
-            return [*tokens[: side.end], *tokens[finding.start : finding.end], *tokens[side.end :]]
     return tokens
+
+
+def _with_denied_side_last(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "left, but not the right, lung base is dense" as "left lung base is dense but not right".
+
+    And those of "the left lung, but not the right, is dense" as "the left lung is dense but not right".
+    """
+    tokens, spans = sentence.tokens, sentence.spans
+    for at, side in enumerate(spans):
+        if side.first not in SIDES or not at or spans[at - 1].first not in _BEFORE_DENIED_SIDE:
+            continue
+        first = next((n for n in range(at - 1, max(-1, at - _LONGEST_LIST), -1) if not _denies_side(spans[n])), -1)
+        rest = at + 1 + (at + 1 < len(spans) and spans[at + 1].first == ",")
+        if first < 0 or rest == len(spans) or {"no", "not"}.isdisjoint(tokens[spans[first].end : side.start]):
+            continue
+        is_named = spans[first].first in SIDES and _is_name_ahead(spans[rest : rest + _LONGEST_LIST])
+        if is_named or spans[rest].first in VERBS:
+            end = _end_of_statement(sentence, rest)
+            return [
+                *tokens[: spans[first].end],
+                *tokens[spans[rest].start : end],
+                "but",
+                "not",
+                side.first,
+                *tokens[end:],
+            ]
+    return tokens
+
+
+def _denies_side(span: Span) -> bool:
+    return span.first in _BEFORE_DENIED_SIDE
+
+
+def _is_name_ahead(spans: Sequence[Span]) -> bool:
+    """Whether a finding or structure follows after modifiers alone."""
+    first = next((span for span in spans if not isinstance(span.entry, Modifier)), None)
+    return first is not None and isinstance(first.entry, FindingEntry | Structure)
+
+
+def _end_of_statement(sentence: Sentence, start: int) -> int:
+    """Return the token at which the first finding from a span on ends, else what is said of a structure."""
+    for span in sentence.spans[start:]:
+        if isinstance(span.entry, FindingEntry):
+            return span.end
+        if span.is_separator or span.is_cue("end"):
+            return span.start
+    return len(sentence.tokens)
 
 
 def _with_ones_named(sentence: Sentence) -> Sequence[str]:

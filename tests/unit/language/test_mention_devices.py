@@ -31,6 +31,9 @@ PRESENT, ABSENT = Status.PRESENT, Status.ABSENT
         ("Clips project over the left upper quadrant.", {"surgical clips": PRESENT}),
         ("CABG clips.", {"coronary bypass clips": PRESENT}),
         ("The tubes have been pulled back.", {"tube": PRESENT}),
+        ("Fractured sternal wires; no hardware loosening.", {"sternal wires": PRESENT, "orthopedic hardware": PRESENT}),
+        ("No fracture of the right ventricular lead.", {"pacemaker": PRESENT}),
+        ("Aortic and mitral valve prostheses.", {"heart valve prosthesis": PRESENT}),
     ],
 )
 def test_each_device_of_a_sentence_has_its_status(sentence: str, expected: dict[str, Status]) -> None:

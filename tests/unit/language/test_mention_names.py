@@ -32,6 +32,12 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
         ("Resection of the right upper lobe.", {"lobectomy": PRESENT}),
         ("The patient is rotated to the left.", {"limited image quality": PRESENT}),
         ("No edema or congestion.", {"pulmonary edema": ABSENT, "vascular congestion": ABSENT}),
+        (
+            "Anaemia, dyspnoea and interstitial pulmonary oedema.",
+            {"anemia": PRESENT, "dyspnea": PRESENT, "interstitial edema": PRESENT},
+        ),
+        ("Normal thymic shadow. Supine trauma film of a 60-year-old.", {}),
+        ("Sequelae of Koch's. Calcified aortic knuckle.", {"tuberculosis": PRESENT, "aortic calcification": PRESENT}),
     ],
 )
 def test_a_finding_is_named_by_its_names(sentence: str, expected: dict[str, Status]) -> None:

@@ -234,6 +234,16 @@ def test_alternatives_share_the_place_named_after_them() -> None:
     ]
 
 
-def test_a_side_before_but_no_takes_the_finding_after_it() -> None:
-    found = [(one.status, set(one.modifiers)) for one in mentions_in("A left but no right effusion.") if one.finding]
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "A left but no right effusion.",
+        "Left, not right, effusion.",
+        "Blunting of the left, but not the right, costophrenic angle.",
+        "The left but not the right hemidiaphragm is elevated.",
+        "The left lung, but not the right, is hyperinflated.",
+    ],
+)
+def test_a_finding_of_one_side_and_not_the_other_is_absent_there(sentence: str) -> None:
+    found = [(one.status, set(one.modifiers)) for one in mentions_in(sentence) if one.finding]
     assert found == [("present", {"left"}), ("absent", {"right"})]

@@ -126,6 +126,17 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "Right effusion persists, and pneumonia is possible.",
             [("pleural effusion", {"right", "unchanged"}), ("pneumonia", set())],
         ),
+        (
+            "Decrease in lung volumes and increased bibasilar atelectasis.",
+            [("low lung volumes", set()), ("atelectasis", {"left", "right", "base", "worse"})],
+        ),
+        ("Lung volumes have decreased.", [("low lung volumes", set())]),
+        ("Interval placement of a right chest tube.", [("chest tube", {"right", "new"})]),
+        (
+            "Left chest tube and right chest wall port are unchanged.",
+            [("chest tube", {"left", "unchanged"}), ("implanted port", {"right", "unchanged"})],
+        ),
+        ("A PICC is seen; slight advancement is advised.", [("picc", set())]),
     ],
 )
 def test_a_change_or_age_belongs_to_its_finding(sentence: str, expected: list[tuple[str, set[str]]]) -> None:

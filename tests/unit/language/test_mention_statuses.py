@@ -41,6 +41,9 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
         ("Leads are in place, the previously noted nodule is not seen.", {"nodule": ABSENT}),
         ("No new effusion, no pneumothorax.", {"pneumothorax": ABSENT}),
         ("No infection in the known cavity.", {"infection": ABSENT, "cavity": PRESENT}),
+        ("Insufficient evidence to diagnose pneumonia.", {"pneumonia": ABSENT}),
+        ("The right effusion was drained.", {"pleural effusion": ABSENT}),
+        ("No hemothorax or mediastinal haematoma.", {"hemothorax": ABSENT, "hematoma": ABSENT}),
         ("", {}),
     ],
 )
@@ -114,6 +117,10 @@ def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
         ("Aspiration is favored over pneumonia.", {"aspiration": POSSIBLE, "pneumonia": POSSIBLE}),
         ("Leads limit evaluation for edema.", {"pulmonary edema": POSSIBLE}),
         ("Limited assessment for pneumothorax.", {"pneumothorax": POSSIBLE}),
+        (
+            "Septal lines, lymphangitis carcinomatosa to be considered.",
+            {"septal lines": PRESENT, "lymphangitic carcinomatosis": POSSIBLE},
+        ),
     ],
 )
 def test_a_doubt_makes_its_findings_possible_and_no_others(sentence: str, expected: dict[str, Status]) -> None:

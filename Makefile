@@ -6,6 +6,8 @@ SETUP := .venv/.done
 MODELS ?= build/models
 # Has the published schemas of Kubernetes, 70 MB.
 KUBERNETES := build/kubernetes
+# Python and pytest compile each file once, not in each of hundreds of processes.
+unexport PYTHONDONTWRITEBYTECODE
 # One process more than cores: many tests wait.
 PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
 

@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+os.environ["OPENBLAS_NUM_THREADS"] = "1"
+"""Before numpy is loaded: its threads would wait for cores that other tests use."""
 
 pytest_plugins = ["tests.support.fixtures"]
 
 REAL_IMAGES = os.environ.get("CXR_TEST_DATA")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without garbage collection, and spare it the thousands of tests, which stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.async_api import async_playwright
-from streamlit.testing.v1 import AppTest
 
 from mcp_cxr.chat.backend import opened_backend
 from mcp_cxr.chat.pages._streamlit_script import __file__ as page
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from playwright.async_api import Browser, BrowserContext, Page
+    from streamlit.testing.v1 import AppTest
 
     from mcp_cxr.chat.backend import Backend
 
@@ -80,6 +80,8 @@ def backend(variables: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def tab(backend: Backend) -> Callable[[], AppTest]:
     """Open a tab without a browser."""
+    from streamlit.testing.v1 import AppTest  # slow to load, and pytest loads this file wherever tests are collected
+
     return lambda: AppTest.from_file(page, default_timeout=60).run()
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import average_precision_score, ndcg_score
 
 from mcp_cxr.evaluate.metrics import Figure, KnownItemRank, Ranking
 
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 K = 10
+# Tests load scikit-learn themselves: it takes a second, which every process that collects tests would take.
 FEW = settings(deadline=None, max_examples=40)  # scikit-learn takes a millisecond for each answer
 
 
@@ -43,6 +43,8 @@ def tied(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
 @FEW
 @given(untied())
 def test_figures_without_ties_equal_scikit_learn(ranking: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.metrics import average_precision_score, ndcg_score
+
     scores, relevant = ranking
     groups = Ranking(scores, relevant).groups()
     best = relevant[np.argsort(-scores)]
@@ -55,6 +57,8 @@ def test_figures_without_ties_equal_scikit_learn(ranking: tuple[np.ndarray, np.n
 @FEW
 @given(tied())
 def test_figures_with_ties_are_the_mean_over_all_orders(ranking: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.metrics import average_precision_score, ndcg_score
+
     scores, relevant = ranking
     orders = Counter(
         tuple(relevant[list(order)].tolist())
@@ -86,6 +90,8 @@ def test_an_item_of_weight_three_counts_as_three_items(ranking: tuple[np.ndarray
 @settings(FEW, max_examples=8)
 @given(untied())
 def test_chance_is_the_mean_over_shuffled_rankings(ranking: tuple[np.ndarray, np.ndarray]) -> None:
+    from sklearn.metrics import average_precision_score
+
     scores, relevant = ranking
     rng = np.random.default_rng(0)
     shuffled = [average_precision_score(rng.permutation(relevant), scores) for _ in range(100)]

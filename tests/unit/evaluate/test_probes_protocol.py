@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sklearn.metrics import roc_auc_score
 
 from mcp_cxr.evaluate.protocols import measure_probes
 from mcp_cxr.research.probes import RocCurve, brier_skill
@@ -94,6 +93,8 @@ async def test_too_few_examples_are_said() -> None:
 
 
 def test_counted_figures_are_those_of_repeated_items() -> None:
+    from sklearn.metrics import roc_auc_score
+
     rng = np.random.default_rng(2)
     scores, has, counts = np.round(rng.random(300), 1), rng.random(300) < 0.3, rng.integers(0, 4, 300)
     repeated = np.repeat(np.arange(300), counts)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mcp_cxr.evaluate import EvaluationPlan, evaluate
 from mcp_cxr.evaluate.inputs import load_dataset
@@ -74,6 +73,8 @@ def _add_whether_inside(inside: dict[str, list[bool]], result: ProtocolResult) -
 
 
 async def test_labels_agree_with_scikit_learn_if_some_are_missing_or_uncertain() -> None:
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
     images, embedder = labeled_images()
     rng = np.random.default_rng(3)
     vectors = [

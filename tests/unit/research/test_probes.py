@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 
 from mcp_cxr.errors import ConfigError, NotFound
 from mcp_cxr.records import Filter, Fingerprint, ImageId, ImageRecord, Study, StudyId, SubjectId
@@ -97,6 +95,9 @@ def test_all_images_of_a_patient_are_in_one_fold_whatever_else_there_is(images: 
 
 
 def test_they_rank_as_well_as_a_logistic_regression(images: Planted) -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     of = folds(images)
     ours = fit_linear_probes(images.vectors, images.truth, of).scores(images.vectors, of)
     for column in range(len(LABELS)):
@@ -109,6 +110,9 @@ def test_they_rank_as_well_as_a_logistic_regression(images: Planted) -> None:
 
 
 def test_the_figures_are_those_of_scikit_learn() -> None:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import roc_auc_score
+
     rng = np.random.default_rng(1)
     scores = np.round(rng.normal(size=9000), 2)
     has = rng.random(9000) < 1 / (1 + np.exp(2 - 1.5 * scores))

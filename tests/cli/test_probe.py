@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from mcp_cxr.cli import main
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
 from mcp_cxr.records import Filter
@@ -37,32 +38,56 @@ async def _fill(data: Path) -> None:
 
 @pytest.fixture(scope="module")
 def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An archive without probes; must not be changed."""
     data = tmp_path_factory.mktemp("planted")
     anyio.run(_fill, data)
     return data
 
 
+@pytest.fixture(scope="module")
+def fitted(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same with probes, which take seconds to learn; must not be changed."""
+    data = tmp_path_factory.mktemp("fitted") / "data"
+    shutil.copytree(filled, data)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        set_environment(monkeypatch, environment(data))
+        assert main(["probe", "fit"]) == 0
+    return data
+
+
 @pytest.fixture
-def on_planted(run: Command, filled: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
-    set_environment(monkeypatch, environment(filled))
+def on_fitted(run: Command, fitted: Path, monkeypatch: pytest.MonkeyPatch) -> Command:
+    set_environment(monkeypatch, environment(fitted))
     return run
 
 
-def test_probes_are_learned_listed_and_used_to_search(on_planted: Command, filled: Path, tmp_path: Path) -> None:
-    (filled / "probes.npz").unlink(missing_ok=True)
+@pytest.fixture
+def own_copy(fitted: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run commands on a copy that may be changed, by one who types yes."""
+    data = shutil.copytree(fitted, tmp_path / "data")
+    set_environment(monkeypatch, environment(data))
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    monkeypatch.setattr("click.prompt", lambda *_, **__: "yes")
+    return data
+
+
+def test_probes_are_learned_listed_and_used_to_search(
+    run: Command, filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    set_environment(monkeypatch, environment(shutil.copytree(filled, tmp_path / "data")))
     for command in (["probe", "list"], ["probe", "scores"], ["search", "--score", "Edema>0.5"]):
-        assert "No probes were learned for this archive yet. Run `mcp-cxr probe fit`." in on_planted(*command).error
-    fitted = on_planted("probe", "fit")
+        assert "No probes were learned for this archive yet. Run `mcp-cxr probe fit`." in run(*command).error
+    fitted = run("probe", "fit")
     assert fitted.code == 0
     assert [line.split()[0] for line in fitted.out.splitlines()] == ["label", "Edema", "Fracture", "Pneumothorax"]
     assert "from 600 labeled images, in 5 folds by patient" in fitted.err
     assert "not a diagnosis" in fitted.err
-    listed = on_planted("probe", "list", "--json").json
+    listed = run("probe", "list", "--json").json
     assert listed["stale"] == []
     assert listed["scored"] == IMAGES
     (edema,) = [probe for probe in listed["probes"] if probe["label"] == "Edema"]
 
-    found = on_planted("search", "--score", "edema>0.5", "--limit", "3")
+    found = run("search", "--score", "edema>0.5", "--limit", "3")
     assert f"Score of Edema: learned from {edema['present']} images with it, of " in found.err
     assert f"calibration slope {edema['calibration_slope']:.2f}" in found.err
     assert "not a diagnosis" in found.err
@@ -71,7 +96,7 @@ def test_probes_are_learned_listed_and_used_to_search(on_planted: Command, fille
     ]
     assert len(scores) == 3
     assert scores == sorted(scores, reverse=True)
-    page = on_planted("search", "effusion", "--score", "edema<=0.2", "--score", "Fracture>0.1", "--json").json
+    page = run("search", "effusion", "--score", "edema<=0.2", "--score", "Fracture>0.1", "--json").json
     assert page["images"]
     for hit in page["images"]:
         assert page["scores"][hit["image_id"]]["Edema"] <= 0.2
@@ -79,11 +104,10 @@ def test_probes_are_learned_listed_and_used_to_search(on_planted: Command, fille
     assert [probe["label"] for probe in page["probes"]] == ["Edema", "Fracture"]
 
 
-def test_all_results_go_into_a_csv_with_their_scores(on_planted: Command, tmp_path: Path) -> None:
-    on_planted("probe", "fit")
-    done = on_planted("search", "--score", "Edema>0.3", "--all", "--group", "none", "--csv", tmp_path / "found.csv")
+def test_all_results_go_into_a_csv_with_their_scores(on_fitted: Command, tmp_path: Path) -> None:
+    done = on_fitted("search", "--score", "Edema>0.3", "--all", "--group", "none", "--csv", tmp_path / "found.csv")
     assert done.code == 0
-    on_planted("probe", "scores", "--csv", tmp_path / "all.csv")
+    on_fitted("probe", "scores", "--csv", tmp_path / "all.csv")
     with (tmp_path / "found.csv").open(newline="") as found, (tmp_path / "all.csv").open(newline="") as every:
         rows, scores = list(csv.DictReader(found)), list(csv.DictReader(every))
     assert len(scores) == IMAGES
@@ -93,17 +117,16 @@ def test_all_results_go_into_a_csv_with_their_scores(on_planted: Command, tmp_pa
 
 
 @pytest.mark.parametrize("condition", ["Edema", "Edema>3", ">0.5", "Edema=0.5", "Edema>0.5>0.7", "Edema>NaN"])
-def test_what_is_no_condition_is_one_clear_line(on_planted: Command, condition: str) -> None:
-    done = on_planted("search", "--score", condition)
+def test_what_is_no_condition_is_one_clear_line(on_fitted: Command, condition: str) -> None:
+    done = on_fitted("search", "--score", condition)
     assert done.code == 2
     assert f"Cannot read the score condition {condition!r}. Write a label" in done.error
 
 
-def test_a_label_without_a_probe_is_named_with_those_that_have_one(on_planted: Command) -> None:
-    on_planted("probe", "fit")
+def test_a_label_without_a_probe_is_named_with_those_that_have_one(on_fitted: Command) -> None:
     assert (
         "There is no probe of 'Edima'. Known: Edema, Fracture, Pneumothorax."
-        in on_planted("search", "--score", "Edima>0.5").error
+        in on_fitted("search", "--score", "Edima>0.5").error
     )
 
 
@@ -126,34 +149,22 @@ def test_a_small_archive_says_which_labels_have_too_few_images(
     assert "has no probe: it is present in " in run("search", "--score", "Edema>0.5").error
 
 
-def test_a_forgotten_patient_is_no_longer_scored(
-    on_planted: Command, filled: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    on_planted("probe", "fit")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("click.prompt", lambda *_, **__: "yes")
-    assert on_planted("forget", "--subject", SUBJECT).code == 0
-    done = on_planted("search", "--score", "Edema>0", "--limit", "1")
+def test_a_forgotten_patient_is_no_longer_scored(run: Command, own_copy: Path) -> None:
+    assert run("forget", "--subject", SUBJECT).code == 0
+    done = run("search", "--score", "Edema>0", "--limit", "1")
     assert (
         "Note: the probes are out of date: images that they were learned from were forgotten; the archive has"
         in done.err
     )
 
     async def left() -> int:
-        async with EmbeddedStore(filled) as store:
+        async with EmbeddedStore(own_copy) as store:
             return await store.count(Filter())
 
-    assert on_planted("probe", "list", "--json").json["scored"] == anyio.run(left) < IMAGES
+    assert run("probe", "list", "--json").json["scored"] == anyio.run(left) < IMAGES
 
 
-def test_a_dropped_table_takes_its_scores_along(
-    run: Command, filled: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    data = tmp_path / "data"
-    shutil.copytree(filled, data)
-    set_environment(monkeypatch, environment(data))
-    run("probe", "fit")
-    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
-    monkeypatch.setattr("click.prompt", lambda *_, **__: "yes")
+def test_a_dropped_table_takes_its_scores_along(run: Command, own_copy: Path) -> None:
+    assert (own_copy / "probes.npz").exists()
     assert run("table", "drop", "--force").code == 0
-    assert not (data / "probes.npz").exists()
+    assert not (own_copy / "probes.npz").exists()

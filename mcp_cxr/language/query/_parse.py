@@ -57,12 +57,12 @@ REQUEST_WORDS = frozenset(
 """Words of a request that describe no image: "please show me all patients with"."""
 _NORMAL = re.compile(
     r"^(?P<what>(?:(?:completely|entirely|perfectly|totally) )?"
-    r"(?:normals?|unremarkable|negative|clear|healthy|wnl|nad|within normal limits)"
+    r"(?:normals?|unremarkable|negative|clear|clean|healthy|wnl|nad|within normal limits)"
     r"(?:\s+(?:chests?|frontal|pa|ap|lateral))*"
-    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|ones?|patients?))?"
+    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?|patients?))?"
     r"|(?:nothing|not?) (?:abnormal|wrong|of note)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease))(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease)(?: (?:of any (?:sort|kind|type)|whatsoever|at all))?)(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
 )
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
@@ -100,7 +100,7 @@ _OPTIONAL = re.compile(
 _OR_NOT = re.compile(r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not)\s+(?!only\b)[^,;.]*)", re.IGNORECASE)
 """A denial among alternatives, which no filter can hold: "effusion or no edema"."""
 _PLACE_BEHIND = re.compile(
-    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s).*(?P<place>\s(?:in|on|at)\s+(?:the\s+)?(?:[\w-]+\s*){1,5})[?.!]*$",
+    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s).*(?P<place>\s(?:in|on|at|from)\s+(?:the\s+)?(?:[\w-]+\s*){1,5})[?.!]*$",
     re.IGNORECASE,
 )
 """A place behind a list: "effusion or pneumothorax on the left"."""
@@ -166,6 +166,13 @@ def _read(query: str) -> QueryMeaning:
 
 
 def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
+    judgments = {_judgment_of_statement(one) for one in re.split(r"[.;]\s+", text.rstrip(" .;"))}
+    if judgments == {"normal", "no finding"}:
+        return "normal"
+    return judgments.pop() if len(judgments) == 1 else _judgment_of_statement(text)
+
+
+def _judgment_of_statement(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
     words = WORD.findall(normalize(text))
     plain = " ".join(words)
     if match := _NORMAL.match(" ".join(dropwhile(REQUEST_WORDS.__contains__, words))):
@@ -249,7 +256,8 @@ def _place_alone(text: str) -> frozenset[str]:
     """Return the sides and places that a text names; none if it names anything else."""
     values = modifier_values(text)
     is_place = all(dimension_of(value) in ("side", "place") for value in values)
-    return values if is_place and all(modifier_values(one.text) for one in query_mentions(text)) else frozenset()
+    names_nothing_else = all(modifier_values(one.text) and not one.finding for one in query_mentions(text))
+    return values if is_place and names_nothing_else else frozenset()
 
 
 def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:

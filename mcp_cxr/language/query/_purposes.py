@@ -11,7 +11,10 @@ _REQUEST = (
     r"(?:(?:please |now |(?:can|could) you (?:please )?)?(?:find|show|give|list|get|retrieve|pull|search)"
     r"|(?:i|we) (?:need|want)|are there|is there|(?:which|what) (?!ha(?:s|ve)\b)|who has)\b"
 )
-_WORK = r"(?:studies|project|paper|thesis|lecture|talk|research|presentation|poster|trial|classifier|model)"
+_WORK = (
+    r"(?:studies|project|paper|thesis|lecture|talk|research|presentation|poster|trial|classifier|model|detector|algorithm"
+    r"|audit|benchmark|mining)"
+)
 _AT_WORK = (
     r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|building|training"
     rf"|(?:my|our|an?|the) (?:[\w-]+ )?{_WORK})\b"
@@ -23,7 +26,7 @@ _PURPOSES: Final = tuple(
     for pattern in (
         rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?={_REQUEST})",
         rf"^[^:;.]*,\s*so\s+(?={_REQUEST})",
-        rf"^(?:as part of|for)\s+(?:{_OWN}|an?|the)\s+[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
+        rf"^(?:as part of|for)\s+(?:(?:{_OWN}|an?|the)\s+)?[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
         (
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
             rf"(?:{_OWN}|an?|the)\s+(?:(?!(?:in|on|of|with|and|or|this|that|each|the|any|from)\b)[\w-]+\s+){{0,3}}?"

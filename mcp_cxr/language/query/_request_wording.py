@@ -27,7 +27,8 @@ _LEFT_OUT = re.compile(
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
 _NEXT_REQUEST = re.compile(
-    r"(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want)|any)\b)(?!show(?:s|ing))", re.IGNORECASE
+    r"(?P<denied>\b(?:without|no|not)\b[^,;.]*?)(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want))\b)(?!show(?:s|ing))",
+    re.IGNORECASE,
 )
 """Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
 _ONLY_NEXT = re.compile(r"(?P<denied>\b(?:without|no|not)\b[^,;.]*),\s*(?:just|only)\b", re.IGNORECASE)
@@ -74,7 +75,7 @@ def worded_as_reports(query: str) -> str:
         is_only_thing = match["exception"] and _NOTHING_THERE.search(query, 0, match.start())
         return "except for " if is_only_thing else "without "
 
-    return _ONLY_NEXT.sub(r"\g<denied>; ", _NEXT_REQUEST.sub("; ", _LEFT_OUT.sub(replaced, query)))
+    return _ONLY_NEXT.sub(r"\g<denied>; ", _NEXT_REQUEST.sub(r"\g<denied>; ", _LEFT_OUT.sub(replaced, query)))
 
 
 def _without_nothing(match: re.Match[str]) -> str:

@@ -120,7 +120,7 @@ _REQUESTS: Final[_Rewordings] = (
     (r"\b(?:do not|never)\s+(?:miss|overlook|forget)\b", ""),
     (_IF_ANY, ""),
     # what they are for
-    (r",?\s*\bbecause (?!of\b)[^.;]*", ""),
+    (r",?\s*\bbecause (?!of\b)(?:(?!,\s*(?:with|without|and|but|no)\b)[^.;])*", ""),
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
     # which studies
     (_SEVERAL_STUDIES, ""),
@@ -129,6 +129,7 @@ _REQUESTS: Final[_Rewordings] = (
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
+    (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),
     (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
     (r",\s*which (?:might|may|could|can|would) (?:indicate|suggest|represent|reflect|mean)\b[^,;.]*", ""),
@@ -156,7 +157,15 @@ _DENIALS: Final[_Rewordings] = (
         r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
         "negative for",
     ),
-    (r"\bnegatives (?:for|of)\b", "without"),
+    (r"\b(?:hard[ -])?negatives (?:for|of)\b", "without"),
+    (
+        r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))\s+(?:[a-z]+s|has [a-z]+ed)\b",
+        ", without",
+    ),
+    (
+        r"\bsa(?:ys?|id) nothing (?:of|about|on)\b|\bmak(?:es?|ing) no mention of\b|\b(?:is|are) silent (?:on|about)\b",
+        "without",
+    ),
     (r"\bnot (?:due|secondary|related|attributable) to\b", "without"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({_SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
@@ -172,6 +181,20 @@ _DENIALS: Final[_Rewordings] = (
     (_IS_NOT, " without "),
 )
 """What is denied, and how far it is."""
+
+_SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
+_LARGE = r"(?:large|severe|marked|massive|extensive)"
+_MORE = r"(?:more|greater|larger|bigger|worse)"
+_SIZES: Final[_Rewordings] = (
+    (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) ({_SMALL})\b", r"\1"),
+    (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) moderate\b", "small or moderate"),
+    (rf"\b(?:less|smaller|milder) than moderate\b", "small"),
+    (rf"\b(?:less|smaller|milder) than {_LARGE}\b", "small or moderate"),
+    (rf"\bat least {_SMALL}\b|\b{_SMALL} or {_MORE}\b", ""),
+    (rf"\b{_MORE} than {_SMALL}\b|\bat least moderate\b|\bmoderate or {_MORE}\b", "moderate or large"),
+    (rf"\b{_MORE} than moderate\b|\bat least {_LARGE}\b", "large"),
+)
+"""How small or large a finding is at least or at most."""
 
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
@@ -192,6 +215,7 @@ _LISTS: Final[_Rewordings] = (
     (_LINES_AND_TUBES, "lines and tubes"),
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
+    (r",?\s*\bnamely\b[,:]?", " with"),
     (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (_LOBES, r"\1 \4 \2 "),
@@ -218,7 +242,7 @@ _NUMBERS: Final[_Rewordings] = (
 
 _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
-    r"(?:(?:sits?|lies|stands|is)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
+    r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
     r"|higher than (?:usual|normal|expected)\b)"
 )
 _PLACES: Final[_Rewordings] = (
@@ -226,7 +250,15 @@ _PLACES: Final[_Rewordings] = (
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
-    (r"\bfluid (?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)", "pleural fluid, "),
+    (
+        r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
+        r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)",
+        "pleural fluid, ",
+    ),
+    (
+        r"\b(stomach)\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?(?:in|into) (the chest)\b",
+        r"\1 in \2",
+    ),
     (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
     (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)", " "),
@@ -247,6 +279,7 @@ REWORDINGS: Final = tuple(
         _CHANGES,
         _REQUESTS,
         _PLACES,
+        _SIZES,
         _LISTS,
         _NUMBERS,
         _DENIALS,

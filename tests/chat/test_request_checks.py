@@ -22,6 +22,7 @@ from playwright.async_api import expect
 from mcp_cxr.chat.web_server._private_folder import private_folder
 from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 from tests.support.chatting import Chatting
+from tests.support.command_lines import command_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,17 +70,6 @@ def upgrade(chatting: Chatting, path: str, **headers: str) -> int:
     key = base64.b64encode(secrets.token_bytes(16)).decode()
     sent = {"Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Key": key, "Sec_WebSocket_Version": "13"}
     return answer(chatting, path, **sent, **headers)[0]
-
-
-def command_lines() -> str:
-    """What `ps` shows of every process of this user."""
-    found: list[bytes] = []
-    for place in Path("/proc").glob("[0-9]*/cmdline"):
-        try:
-            found.append(place.read_bytes())
-        except OSError:
-            continue
-    return b"\n".join(found).decode(errors="replace")
 
 
 @pytest.mark.parametrize("path", ["/api/session", "/frame/", "/frame/x/", "/frame/x/_stcore/health", "/_stcore/health"])
@@ -172,8 +162,8 @@ def test_the_browser_is_given_the_file_and_no_code(variables: dict[str, str], tm
     with Chatting({**variables, "BROWSER": f"{browser} %s"}, tmp_path, headless=False) as chatting:
         file = chatting.opening_file
         assert answer(chatting, "/")[0] == 200
-        assert chatting.fresh_url not in command_lines()
-        assert chatting.fresh_url.partition("#code=")[2] not in command_lines()
+        assert chatting.fresh_url not in str(command_lines())
+        assert chatting.fresh_url.partition("#code=")[2] not in str(command_lines())
     assert (tmp_path / "called").read_text().split() == [file.as_uri()]
 
 
@@ -320,7 +310,7 @@ async def test_the_file_opens_the_page_which_survives_a_reload_and_a_second_tab(
     await tab.goto(chatting.opening_file.as_uri())
     await tab.wait_for_selector(".wall .tile")
     assert tab.url == chatting.address  # no code, no secret
-    assert await tab.evaluate("localStorage.getItem('mcp-cxr-session')") not in command_lines()
+    assert await tab.evaluate("localStorage.getItem('mcp-cxr-session')") not in str(command_lines())
     await tab.reload()
     await tab.wait_for_selector(".wall .tile")
     await tab.goto(chatting.fresh_url)  # a link that is not needed: its code stays in no history

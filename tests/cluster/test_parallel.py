@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.cluster.conftest import HELD
 from tests.docs.pages import ROOT
+from tests.support.command_lines import command_lines
 from tests.support.following import wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.standins.nvclip import StandIn
 
@@ -68,5 +69,5 @@ exec env -i {settings} sh -c "$*"
 def ingest_of(image_dir: Path, *, part: int) -> int:
     """Return the id of the process that ingests a part of a folder."""
     end = "\0".join(["ingest", str(image_dir), "--shard", f"{part}/4", ""])
-    (found,) = (path for path in Path("/proc").glob("[0-9]*/cmdline") if path.read_text().endswith(end))
-    return int(found.parent.name)
+    (found,) = (pid for pid, line in command_lines().items() if line.endswith(end))
+    return found

@@ -27,7 +27,8 @@ _LEFT_OUT = re.compile(
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
 _NEXT_REQUEST = re.compile(
-    r"(?P<denied>\b(?:without|no|not)\b[^,;.]*?)(?:\s*,|\s+and)\s+(?=(?:show|find|give|list|get|display|i (?:need|want))\b)(?!show(?:s|ing))",
+    r"(?P<denied>\b(?:without|no|not)\b[^,;.]*?)(?:\s*,|\s+and)\s+"
+    r"(?=(?:show|find|give|list|get|display|i (?:need|want))\b)(?!show(?:s|ing))",
     re.IGNORECASE,
 )
 """Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""

@@ -147,6 +147,10 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
+_NOBODY_SAYS = (
+    r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
+    r"\s+(?:[a-z]+s|has [a-z]+ed)\b"
+)
 _DENIALS: Final[_Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
@@ -158,10 +162,7 @@ _DENIALS: Final[_Rewordings] = (
         "negative for",
     ),
     (r"\b(?:hard[ -])?negatives (?:for|of)\b", "without"),
-    (
-        r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))\s+(?:[a-z]+s|has [a-z]+ed)\b",
-        ", without",
-    ),
+    (_NOBODY_SAYS, ", without"),
     (
         r"\bsa(?:ys?|id) nothing (?:of|about|on)\b|\bmak(?:es?|ing) no mention of\b|\b(?:is|are) silent (?:on|about)\b",
         "without",
@@ -188,7 +189,7 @@ _MORE = r"(?:more|greater|larger|bigger|worse)"
 _SIZES: Final[_Rewordings] = (
     (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) ({_SMALL})\b", r"\1"),
     (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) moderate\b", "small or moderate"),
-    (rf"\b(?:less|smaller|milder) than moderate\b", "small"),
+    (r"\b(?:less|smaller|milder) than moderate\b", "small"),
     (rf"\b(?:less|smaller|milder) than {_LARGE}\b", "small or moderate"),
     (rf"\bat least {_SMALL}\b|\b{_SMALL} or {_MORE}\b", ""),
     (rf"\b{_MORE} than {_SMALL}\b|\bat least moderate\b|\bmoderate or {_MORE}\b", "moderate or large"),
@@ -242,19 +243,20 @@ _NUMBERS: Final[_Rewordings] = (
 
 _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
-    r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
+    r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
+    r"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
     r"|higher than (?:usual|normal|expected)\b)"
+)
+_FLUID_AROUND = (
+    r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
+    r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
 )
 _PLACES: Final[_Rewordings] = (
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
-    (
-        r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
-        r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)",
-        "pleural fluid, ",
-    ),
+    (_FLUID_AROUND, "pleural fluid, "),
     (
         r"\b(stomach)\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?(?:in|into) (the chest)\b",
         r"\1 in \2",

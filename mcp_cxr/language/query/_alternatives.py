@@ -58,8 +58,12 @@ def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
 
 def _alike(chain: Sequence[frozenset[str]]) -> bool:
     """Whether all alternatives are sides and places, or all of one other dimension."""
-    kinds = {"place" if (one := dimension_of(value)) == "side" else one for values in chain for value in values}
-    return len(kinds) == 1
+    return len({kind_of(value) for values in chain for value in values}) == 1
+
+
+def kind_of(value: str) -> str:
+    """Return the dimension of a modifier, "place" for a side, too."""
+    return "place" if (dimension := dimension_of(value)) == "side" else dimension
 
 
 def alternatives(wanted: Iterable[WantedFinding], chains: Sequence[Chain]) -> tuple[WantedFinding, ...]:

@@ -118,11 +118,12 @@ _LIMIT = re.compile(
     rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
     rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
     r"|at most|up to|no more than)\s+)"
-    rf"(?P<counted>{_NUMBER})\b(?!\s*{_UNITS})\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
+    rf"(?P<counted>{_NUMBER})\b(?!\s*{_UNITS})(?!\s+{_RESULTS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
     rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_UNITS})"
     rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
-    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single)\b|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
+    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single(?=\s+(?:[a-z-]+\s+){{0,2}}{_RESULTS}\b))\b"
+    r"|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
     re.IGNORECASE,
 )
 

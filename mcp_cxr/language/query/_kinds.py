@@ -16,6 +16,13 @@ _KIND_BEHIND = re.compile(
     r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
 )
 """A kind of the finding before it: "nodules that are calcified"."""
+_SIDED = r"\s+(?:(?:on|in|at)\s+(?:the\s+)?)?(?P<{}>left|right)\b"
+_ON_EACH_SIDE = re.compile(
+    rf"[,:]?\s+(?P<kind>[\w-]+){_SIDED.format('side')}(?P<join>\s*,?\s*(?:and|or)\s+|\s*,\s*)"
+    rf"(?P<other_kind>[\w-]+){_SIDED.format('other_side')}",
+    re.IGNORECASE,
+)
+"""What the finding before it is on each side: "effusions, large on the left and small on the right"."""
 _MOST_KINDS = 8  # for each, the text before it is read once more
 
 
@@ -42,6 +49,7 @@ def with_kinds_named(text: str) -> str:
             return match[0]
         return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
 
+    text = _with_sides_apart(text)
     text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
     return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
 
@@ -50,6 +58,21 @@ def _named_one(match: re.Match[str]) -> str:
     """Return "left effusion" for "left one" behind a finding."""
     noun = next((one.text for one in reversed(query_mentions(match.string[: match.start()])) if one.finding), None)
     return f"{match['kind']} {noun}" if noun and modifier_values(match["kind"]) else match[0]
+
+
+def _with_sides_apart(text: str) -> str:
+    """Return a text with the finding named for each side: "left large effusions and right small effusions"."""
+    match = _ON_EACH_SIDE.search(text)
+    if match is None or match["side"].lower() == match["other_side"].lower():
+        return text
+    kinds = (match["kind"], match["other_kind"])
+    before = text[: match.start()]
+    noun = next((one.text for one in reversed(query_mentions(before)) if one.finding), "")
+    at = before.lower().rfind(noun) if noun else -1
+    if at < 0 or any(mentions_findings(kind) or not modifier_values(kind) for kind in kinds):
+        return text
+    first, second = f"{match['side']} {kinds[0]} {before[at:]}", f"{match['other_side']} {kinds[1]} {noun}"
+    return f"{before[:at]}{first}{match['join']}{second}{text[match.end() :]}"
 
 
 def _with_kinds_before(text: str) -> str:

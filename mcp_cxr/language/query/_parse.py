@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from itertools import dropwhile
-from typing import TYPE_CHECKING, Literal, TypeVar
+from itertools import chain, dropwhile
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
 
 from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import (
@@ -15,6 +15,7 @@ from mcp_cxr.language._vocabulary import (
     ancestors,
     finding_entries,
     forms_of_findings,
+    is_any_of,
     is_counted,
     normalize,
     stem,
@@ -26,6 +27,7 @@ from mcp_cxr.language.query._alternatives import (
     alternatives,
     chains_of_denials,
     joined_groups,
+    kind_of,
     without_joins,
 )
 from mcp_cxr.language.query._english import has_foreign_words
@@ -33,6 +35,7 @@ from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._kinds import mentions_findings, query_mentions, with_kinds_named
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._nested import parsed_nested
+from mcp_cxr.language.query._not_applied import without_not_applied
 from mcp_cxr.language.query._one_side import parsed_on_one_side
 from mcp_cxr.language.query._request_wording import worded_as_reports
 from mcp_cxr.language.query._spelling import Correction, corrected
@@ -50,6 +53,8 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 T = TypeVar("T")
+Judgment: TypeAlias = Literal["normal", "no finding", "abnormal"]
+"""What a query says of a study as a whole."""
 
 REQUEST_WORDS = frozenset(
     resources.files("mcp_cxr.language").joinpath("request_words.txt").read_text(encoding="utf-8").split()
@@ -101,44 +106,30 @@ _OPTIONAL = re.compile(
 _OR_NOT = re.compile(r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not)\s+(?!only\b)[^,;.]*)", re.IGNORECASE)
 """A denial among alternatives, which no filter can hold: "effusion or no edema"."""
 _PLACE_BEHIND = re.compile(
-    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s).*(?P<place>\s(?:in|on|at|from)\s+(?:the\s+)?(?:[\w-]+\s*){1,5})[?.!]*$",
+    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s)"
+    r".*(?P<place>(?:\s(?:in|on|at|from)\s+(?:the\s+)?|,\s*)(?:[\w-]+\s*){1,5})[?.!]*$",
     re.IGNORECASE,
 )
-"""A place behind a list: "effusion or pneumothorax on the left"."""
+"""A place behind a list: "effusion or pneumothorax on the left", "effusion or pneumothorax, left"."""
 
 
+_OF_A_LIST = ("place", "size", "change", "age")
+"""What a list joined by "or" can have behind it: "rib fracture or clavicle fracture, healed"."""
 _ALWAYS_OLD = frozenset(
     "scar|fibrosis|granuloma|granulomatous disease|calcification|degenerative change|emphysema"
     "|chronic obstructive pulmonary disease".split("|")
 )
 """Findings that take years: few reports say that a scar is old."""
+_AT_LEVELS = frozenset({"degenerative change"})
+"""Findings of the spine that are at several levels, and not counted otherwise."""
 _MOST_PARTS = 8  # that are read apart; each reads the text once more
-
-
-_NOT_APPLIED = re.compile(
-    r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))"
-    r"|\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b"
-    r"|\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))"
-    r"|\b(?P<more>nothing (?:else|more)\b(?: wrong)?)"
-    r"|\b(?P<alone>(?:nothing(?: abnormal)?"
-    r"|no (?:other )?(?:findings?|abnormalit(?:y|ies))) (?:but|except|other than))\b"
-    r"|(?P<measure>"
-    r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
-    r"|[<>\u2264\u2265]=?\s*)?"
-    r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
-    r"|(?P<denial>\b(?:no|not|without|never)\b[^.;]*?),?\s+(?P<unless>unless\b[^,.;]*)",
-    re.IGNORECASE,
-)
-"""What neither findings nor filters can hold: "but not both", "no effusion unless loculated", "larger than 3 cm"."""
 
 
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
-    names = ("both", "unless", "exclusive", "elliptic", "more", "alone", "measure")
-    not_applied = [next(filter(None, map(match.__getitem__, names))) for match in _NOT_APPLIED.finditer(query)]
-    rest = _NOT_APPLIED.sub(lambda match: match["denial"] or match["exclusive"] or match["alone"] or "", query)
-    parsed = _read(" ".join(rest.split()))
+    rest, not_applied = without_not_applied(query)
+    parsed = _read(rest)
     return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
 
 
@@ -166,14 +157,14 @@ def _read(query: str) -> QueryMeaning:
     return replace(parsed, corrections=corrections, text=text)
 
 
-def _judgment(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
-    judgments = {_judgment_of_statement(one) for one in re.split(r"[.;]\s+", text.rstrip(" .;"))}
+def _judgment(text: str) -> Judgment | None:
+    judgments: set[Judgment | None] = {_judgment_of_statement(one) for one in re.split(r"[.;]\s+", text.rstrip(" .;"))}
     if judgments == {"normal", "no finding"}:
         return "normal"
     return judgments.pop() if len(judgments) == 1 else _judgment_of_statement(text)
 
 
-def _judgment_of_statement(text: str) -> Literal["normal", "no finding", "abnormal"] | None:
+def _judgment_of_statement(text: str) -> Judgment | None:
     words = WORD.findall(normalize(text))
     plain = " ".join(words)
     if match := _NORMAL.match(" ".join(dropwhile(REQUEST_WORDS.__contains__, words))):
@@ -205,7 +196,7 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     stated = set[str]().union(*(one.modifiers for one in findings))
     words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
-    ruled_out = [_wanted(one, in_history=False) for one in findings if _is_ruled_out(one)]
+    ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], {one.name for one in chain(*groups)})
     return QueryMeaning(
         wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
         ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
@@ -267,18 +258,24 @@ def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
     The place is that of each finding. None if a text is no such list.
     """
     match = _PLACE_BEHIND.search(text)
-    if not match or not (values := modifier_values(match["place"])) or mentions_findings(match["place"]):
+    if not match or mentions_findings(match["place"]):
+        return None
+    is_choice = not re.search(r"\sand\s", text)
+    shared = _OF_A_LIST if is_choice and match["place"].startswith(",") else _OF_A_LIST[:1]
+    values = frozenset(one for one in modifier_values(match["place"]) if kind_of(one) in shared) - NOT_STATED
+    if not values:
         return None
     parsed = _parsed(text[: match.start("place")], most_parts)
     found = (*parsed.findings, *parsed.ruled_out)
     names = dict.fromkeys(one.name for one in found)
     is_list = len(names) > 1 and all(finding_entries()[name].shares_side for name in names)
-    if not is_list or any(dimension_of(value) in ("side", "place") for one in found for value in one.modifiers):
+    stated = {kind_of(value) for one in found for value in one.modifiers}
+    if not is_list or not stated.isdisjoint(map(kind_of, values)):
         return None
     other = [word for word in _parsed(match["place"]).words if not modifier_values(word)]
 
     def placed(wanted: Iterable[WantedFinding]) -> tuple[WantedFinding, ...]:
-        return tuple(replace(one, modifiers=one.modifiers | values) for one in wanted)
+        return tuple(replace(one, modifiers=_asked(one.name, one.modifiers | values)) for one in wanted)
 
     return replace(
         parsed,
@@ -338,15 +335,24 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
     return False
 
 
-def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
-    modifiers = mention.modifiers - NOT_STATED - modifier_values(mention.name)
-    if not is_counted(mention.name):
+def _ruled_out(denied: Iterable[Mention], wanted: AbstractSet[str]) -> list[WantedFinding]:
+    """Return what is ruled out; of a finding that is wanted, the kind alone: "fractures that are not acute"."""
+    found = [(_wanted(one, in_history=False), one.modifiers & NOT_STATED) for one in denied]
+    return [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
+
+
+def _asked(name: str, modifiers: frozenset[str]) -> frozenset[str]:
+    """Return the modifiers that reports state of a finding."""
+    modifiers -= NOT_STATED | modifier_values(name)
+    if not is_counted(name) and not is_any_of(name, _AT_LEVELS):
         modifiers -= {"multiple"}
-    if not _ALWAYS_OLD.isdisjoint((mention.name, *ancestors(mention.name))):
-        modifiers -= {"old"}
+    return modifiers - {"old"} if is_any_of(name, _ALWAYS_OLD) else modifiers
+
+
+def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
     return WantedFinding(
         mention.name,
-        frozenset() if in_history else modifiers,
+        frozenset() if in_history else _asked(mention.name, mention.modifiers),
         is_hedged=mention.status is Status.POSSIBLE,
         in_history=in_history or mention.is_history,
         text=mention.text,

@@ -84,6 +84,7 @@ _GONE_SINCE = (
 )
 _CHANGES: Final[_Rewordings] = (
     (_NOT_BEFORE, "new"),
+    (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
     (_ONLY_BEFORE, "resolved"),
     (_GONE_SINCE, r" \1"),
     (rf"\b(?:{IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
@@ -151,11 +152,24 @@ _NOBODY_SAYS = (
     r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
     r"\s+(?:[a-z]+s|has [a-z]+ed)\b"
 )
+_LEFT_OUT_BEHIND = (
+    r"(?:[,;]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
+    r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.])+?)\s+"
+    r"(?:excluded|ruled out|left out|filtered out|omitted|absent|not included)"
+    r"\s*(?:,|(?=$|[;.)]|(?:and|but|with)\b))"
+)
+_EXCEPT_WHERE = (
+    r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
+    rf"(?:(?:it|they|these|those|this|there)\s+{IS}\s+)?(?:accompanied by\s+)?"
+)
 _DENIALS: Final[_Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
+    (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
+    (_LEFT_OUT_BEHIND, r" without \1; "),
+    (_EXCEPT_WHERE, "except "),
     (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
     (
         r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
@@ -184,24 +198,40 @@ _DENIALS: Final[_Rewordings] = (
 """What is denied, and how far it is."""
 
 _SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
-_LARGE = r"(?:large|severe|marked|massive|extensive)"
-_MORE = r"(?:more|greater|larger|bigger|worse)"
+_MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
+_LARGE = r"(?:large|big|severe|massive|marked|extensive)"
+_AT_LEAST = r"(?:at least|(?:no|not) (?:less|smaller) than)\s+"
+_AT_MOST = r"(?:at most|up to|(?:no|not) (?:more|larger|bigger|greater|worse) than)\s+"
+_MORE_THAN = r"(?<!no )(?<!not )(?:more|larger|bigger|greater|worse) than\s+"
+_LESS_THAN = r"(?<!no )(?<!not )(?:less|smaller|milder) than\s+"
+_OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|more(?: severe)?|worse|above|over)\b"
+_OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
+_HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
+_UPPER_LIMITS = r"upper limits?(?: of)? normal"
 _SIZES: Final[_Rewordings] = (
-    (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) ({_SMALL})\b", r"\1"),
-    (rf"\b(?:at most|up to|(?:no|not) {_MORE} than) moderate\b", "small or moderate"),
-    (r"\b(?:less|smaller|milder) than moderate\b", "small"),
-    (rf"\b(?:less|smaller|milder) than {_LARGE}\b", "small or moderate"),
-    (rf"\bat least {_SMALL}\b|\b{_SMALL} or {_MORE}\b", ""),
-    (rf"\b{_MORE} than {_SMALL}\b|\bat least moderate\b|\bmoderate or {_MORE}\b", "moderate or large"),
-    (rf"\b{_MORE} than moderate\b|\bat least {_LARGE}\b", "large"),
+    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
+    (rf",?\s*\b(?:{_AT_LEAST}{_SMALL}\b|{_SMALL}{_OR_MORE})", " "),
+    (rf"\b(?:{_AT_LEAST}{_MODERATE}\b|{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
+    (rf"\b(?:{_AT_LEAST}{_LARGE}\b|{_LARGE}{_OR_MORE}|{_MORE_THAN}{_MODERATE}\b)", "large"),
+    (rf"\b(?:{_AT_MOST}{_SMALL}\b|{_SMALL}{_OR_LESS}|{_LESS_THAN}{_MODERATE}\b)", "small"),
+    (rf"\b(?:{_AT_MOST}{_MODERATE}\b|{_MODERATE}{_OR_LESS}|{_LESS_THAN}{_LARGE}\b)", "small or moderate"),
 )
-"""How small or large a finding is at least or at most."""
+"""The least and the most that a size may be, and what is neither normal nor enlarged."""
 
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
 )
 _BONES = r"(?:(?:left|right) )?(?:clavicle|rib|scapula|sternum|humerus|vertebra)(?:e?s)?"
+_OF_BONES = rf"((?:(?:left|right|bilateral|old|healed|acute|new) )+)({_BONES})\s+(and|or)\s+({_BONES})\s+(fractures?)"
+_NODAL = r"(?:hilar|mediastinal|paratracheal)"
+_NOT_FIRST = "".join(
+    f"(?<!{one} {join} )" for one in ("hilar", "mediastinal", "paratracheal") for join in ("and", "or")
+)
+_NODES = (
+    rf"(?<!calcified ){_NOT_FIRST}\b(?:enlarged\s+)?({_NODAL}(?:\s*(?:,|/|and|or)\s*{_NODAL})*)\s+"
+    r"(?:lymph\s*)?nodes?\b(?!\s+enlarge|.*\bcalcif)"
+)
 _LINES_AND_TUBES = (
     r"(?<!kerley )(?<!\bb )\b(?:support )?"
     r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
@@ -221,6 +251,8 @@ _LISTS: Final[_Rewordings] = (
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (_LOBES, r"\1 \4 \2 "),
     (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
+    (rf"\b{_OF_BONES}\b", r"\1\2 \5 \3 \1\4 \5"),
+    (_NODES, r"\1 lymphadenopathy"),
 )
 """How the members of a list are joined."""
 
@@ -234,10 +266,15 @@ _SEVERAL = (
     rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
     r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
 )
+_LEVELS = (
+    r"\s(?:at|in|on|of|across|over|involving|affecting)\s+(?:the\s+)?(?:multiple|several|many|numerous|various|different)\s+"
+    r"((?:(?:thoracic|lumbar|cervical|spinal|vertebral)\s+)?)levels?\b"
+)
 _NUMBERS: Final[_Rewordings] = (
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
     (_SEVERAL, "multiple "),
+    (_LEVELS, r" multilevel \1"),
 )
 """How many there are of a finding."""
 
@@ -255,6 +292,7 @@ _PLACES: Final[_Rewordings] = (
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
+    (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (_FLUID_AROUND, "pleural fluid, "),
     (

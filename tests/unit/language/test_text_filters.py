@@ -153,6 +153,7 @@ def test_filters_are_read_from_a_query(query: str, expected: TextFilters) -> Non
         *("adult respiratory distress syndrome", "looks like two nodules", "fall from 2019 mm"),
         *("2000 effusions", "over 100 kg", "patient with 3 films", "patients who need 2 chest tubes", "not displaced"),
         *("nodule over 5 mm", "s1234", "1.2.3", "manual reading", "5 nodules"),
+        *("a single nodule", "one study per patient", "two images of each patient"),
     ],
 )
 def test_words_that_only_look_like_a_request_stay(query: str) -> None:

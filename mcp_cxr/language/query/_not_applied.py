@@ -1,0 +1,63 @@
+"""Finds what neither findings nor filters can hold: "but not both", "larger than 3 cm", "one study per patient"."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from mcp_cxr.language.query._rewordings import STUDIES
+
+_NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
+_PATIENT = r"(?:patients?|subjects?|persons?)"
+_OF_EACH = r"(?:per|(?:of|for|from) (?:each|every))"
+_OF_FINDINGS = rf"(?=\s+(?!{STUDIES}\b)[a-z])"
+_HAVING = r"(?:with|where|who ha(?:s|ve)|having|lacking)"
+_OTHER_STUDY = (
+    r"(?:previous|prior|earlier|later|subsequent|follow[\s-]?up|repeat|comparison)\s+"
+    rf"(?:(?:chest\s+)?(?:radiographs?|x-?\s?rays?|cxrs?|films?|imaging|reports?)|{STUDIES})"
+)
+_NAMES: Final = {
+    "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))",
+    "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
+    "elliptic": r"\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))",
+    "more": (
+        r"\b(?P<more>nothing (?:else|more)\b(?: wrong)?|isolated(?!\s+(?:on|in|at|to)\b)"
+        r"|(?:as )?the (?:only|sole|single) (?:finding|abnormality)|in isolation|alone(?=\s*(?:$|[,.;])))"
+    ),
+    "alone": (
+        r"\b(?P<alone>(?:nothing(?: abnormal)?"
+        r"|no (?:other )?(?:findings?|abnormalit(?:y|ies))) (?:but|except|other than))\b"
+    ),
+    "measure": (
+        r"(?P<measure>"
+        r"(?:(?:over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
+        r"|[<>\u2264\u2265]=?\s*)?"
+        r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
+    ),
+    "unless": (
+        r"(?P<denial>\b(?:no|not|without|never)\b[^.;]*?),?\s+"
+        r"(?P<unless>(?:unless|except (?:when|where|if))\b[^,.;]*)"
+    ),
+    "series": (
+        rf"\b(?P<series>(?:the\s+)?(?:{_NUMBER}|first|earliest|initial|last)\s+{STUDIES}\s+{_OF_EACH}\s+{_PATIENT}"
+        rf"|(?:{_NUMBER}\s+)?per\s+{_PATIENT}"
+        rf"|{_HAVING}\s+(?:at least|more than|exactly|fewer than|only)\s+{_NUMBER}\s+{STUDIES}"
+        rf"|{_HAVING}\s+(?:no|an?|any)\s+{_OTHER_STUDY}"
+        r"(?:\s+(?:shows?|mentions?|reports?)\b[^,.;]*)?"
+        rf"|without\s+(?:an?\s+|any\s+)?{_OTHER_STUDY})\b"
+    ),
+    "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",
+    "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"
+    + _NUMBER
+    + rf"){_OF_FINDINGS}",
+}
+_KEPT = ("denial", "exclusive", "alone", "several")
+"""What stays in the query, because a part of it can be held: "more than three nodules" are multiple nodules."""
+_NOT_APPLIED = re.compile("|".join(_NAMES.values()), re.IGNORECASE)
+
+
+def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
+    """Return a query without the conditions that nothing can hold, and these conditions as written."""
+    named = [next(filter(None, map(match.__getitem__, _NAMES))) for match in _NOT_APPLIED.finditer(query)]
+    rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _KEPT)), ""), query)
+    return " ".join(rest.split()), tuple(named)

@@ -15,6 +15,7 @@ import pytest
 from mcp_cxr.demo import (
     MAX_STORED_VALUE,
     DemoDataSet,
+    _data_set,
     draw_phantom,
     to_dicom,
     write_data_set,
@@ -35,6 +36,12 @@ def data_set(tmp_path_factory: pytest.TempPathFactory) -> DemoDataSet:
     return write_data_set(tmp_path_factory.mktemp("data_set"), studies=STUDIES)
 
 
+@pytest.fixture
+def blank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave the images blank: drawing takes most of the time, and not every test looks at them."""
+    monkeypatch.setattr(_data_set, "draw_phantom", lambda *_, rows, columns, **__: np.zeros((rows, columns), np.uint16))
+
+
 def rows_of(data_set: DemoDataSet, name: str) -> list[dict[str, str]]:
     with gzip.open(data_set.folder / name, "rt", newline="") as handle:
         return list(csv.DictReader(handle))
@@ -52,6 +59,7 @@ def test_the_same_seed_writes_the_same_bytes_and_another_seed_other_ones(tmp_pat
     assert not {name for name in one if name.endswith(".dcm")} & set(three)
 
 
+@pytest.mark.usefixtures("blank")
 def test_withheld_reports_leave_each_kind_of_finding_with_and_without_a_report(tmp_path: Path) -> None:
     write_data_set(tmp_path, studies=STUDIES)
     drawn = write_data_set(tmp_path, studies=STUDIES, withhold_reports=True)
@@ -124,6 +132,7 @@ def test_stored_values_are_bright_for_dense_once_monochrome1_is_inverted(data_se
     assert seen == {True, False}
 
 
+@pytest.mark.usefixtures("blank")
 def test_images_come_in_the_shares_that_real_ones_do(tmp_path: Path) -> None:
     images = write_data_set(tmp_path, studies=STUDIES, seed=11).images
     total = len(images)

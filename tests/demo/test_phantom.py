@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,6 +22,7 @@ APEX_CM = 5.3
 ROWS, COLUMNS = 512, 416
 
 
+@functools.lru_cache(16)
 def dicom_image(*findings: PhantomFinding, view: View = "PA", patient: int = 0) -> NDArray[np.float64]:
     return draw_phantom(view, findings, patient=patient, exposure=EXPOSURE, rows=ROWS, columns=COLUMNS).astype(
         np.float64

@@ -10,26 +10,29 @@ import pytest
 from PIL import Image
 
 from mcp_cxr.cli import main
-from mcp_cxr.demo import _run, write_data_set
+from mcp_cxr.demo import _data_set, _run, draw_phantom, write_data_set
+from mcp_cxr.demo._plan import plan_studies
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 STUDIES = 24
 """The second dozen has no reports."""
+draw_once = functools.cache(draw_phantom)
 
 
 @pytest.fixture(autouse=True)
 def few_studies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fewer images than the demo's, and its settings go again with the test."""
+    """Fewer images than the demo's, each drawn once, and its settings go again with the test."""
     monkeypatch.setattr(_run, "write_data_set", functools.partial(write_data_set, studies=STUDIES))
+    monkeypatch.setattr(_data_set, "draw_phantom", draw_once)
     for name in ("MCP_CXR_DATA_DIR", "MCP_CXR_EMBEDDER", "MCP_CXR_MODEL_DIR", "MCP_CXR_SHARE"):
         monkeypatch.setenv(name, "")
 
 
 def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd: pytest.CaptureFixture[str]):
     folder = tmp_path / "demo"
-    images = len(write_data_set(folder / "images", studies=STUDIES).images)
+    images = sum(len(study.images) for study in plan_studies(STUDIES, 0))
     for added, present in ((images, 0), (0, images)):
         out = demo_output(folder, capfd)
         assert f": {added} added, {present} already present" in out

@@ -80,18 +80,18 @@ RULED_OUT: dict[str, Truth] = {
 
 
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Findings]:
-    return {image.study_id: image.findings for image in _drawn(tmp_path_factory).images}
-
-
-def _drawn(factory: pytest.TempPathFactory) -> DemoDataSet:
-    return write_data_set(factory.getbasetemp() / "true_answers")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> DemoDataSet:
+    return write_data_set(tmp_path_factory.mktemp("drawn"))
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, SearchResult]:
+def findings(drawn: DemoDataSet) -> Mapping[str, Findings]:
+    return {image.study_id: image.findings for image in drawn.images}
+
+
+@pytest.fixture(scope="module")
+def answers(drawn: DemoDataSet, tmp_path_factory: pytest.TempPathFactory) -> dict[str, SearchResult]:
     """The answer to each question."""
-    drawn = _drawn(tmp_path_factory)
     data = tmp_path_factory.mktemp("data")
 
     async def ask_all() -> dict[str, SearchResult]:

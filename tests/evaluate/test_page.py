@@ -8,6 +8,7 @@ from html import unescape
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 
 from mcp_cxr.errors import ConfigError
@@ -50,14 +51,18 @@ class PageChecker(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture
-async def evaluation() -> Evaluation:
+@pytest.fixture(scope="module")
+def evaluation() -> Evaluation:
+    return anyio.run(_evaluation)
+
+
+async def _evaluation() -> Evaluation:
     images, _ = labeled_images(60)
     async with evaluation_context(images, resamples=20) as context:
         return await evaluated(images, context.plan)
 
 
-async def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evaluation) -> None:
+def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evaluation) -> None:
     page = page_writer()(evaluation)
     checker = PageChecker()
     checker.feed(page)
@@ -78,7 +83,7 @@ async def test_a_page_is_self_contained_and_shows_every_figure(evaluation: Evalu
         assert all(f"Left out to avoid leakage: {what}." in text for what in result.removed)
 
 
-async def test_what_is_not_measured_stands_at_the_end_with_its_reason(evaluation: Evaluation) -> None:
+def test_what_is_not_measured_stands_at_the_end_with_its_reason(evaluation: Evaluation) -> None:
     text = unescape(re.sub(r"<[^>]+>", "", page_writer()(evaluation)))
     measured, missing = text.split("Not measured")
     assert evaluation.not_measured
@@ -102,7 +107,7 @@ def test_the_page_of_a_reader_alone_shows_agreement_and_disagreements(tmp_path: 
     assert "resampled" not in text
 
 
-async def test_the_same_evaluation_gives_the_same_page(evaluation: Evaluation) -> None:
+def test_the_same_evaluation_gives_the_same_page(evaluation: Evaluation) -> None:
     assert page_writer()(evaluation) == page_writer()(evaluation)
 
 

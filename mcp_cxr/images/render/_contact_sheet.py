@@ -51,7 +51,7 @@ def contact_sheet(tiles: Sequence[ContactSheetTile], *, columns: int) -> bytes:
         ValueError: No tiles, or no columns.
     """
     buffer = io.BytesIO()
-    _draw_sheet(tiles, columns=columns, side=_THUMBNAIL_PX, first=1).save(buffer, "PNG", optimize=True)
+    _draw_sheet(tiles, columns=columns, side=_THUMBNAIL_PX, first=1).save(buffer, "PNG")
     return buffer.getvalue()
 
 

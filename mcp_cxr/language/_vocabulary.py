@@ -72,6 +72,7 @@ _BRITISH = (
     ("oesoph", "esoph"),
     ("pnoea", "pnea"),
     ("tumour", "tumor"),
+    ("favour", "favor"),
     ("alise", "alize"),
     ("alisa", "aliza"),
     ("alisi", "alizi"),
@@ -310,6 +311,12 @@ _SIDED_ABBREVIATIONS = {
     "lll": "left",
     "ruq": "right",
     "luq": "left",
+    "ruz": "right",
+    "rmz": "right",
+    "rlz": "right",
+    "luz": "left",
+    "lmz": "left",
+    "llz": "left",
 }
 
 

@@ -105,6 +105,7 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
     """Return the modifiers in the phrase of each finding, each after its index, by that of the finding."""
     own: dict[int, list[IndexedValues]] = {one.at: [] for one in found}
     places = [*own]
+    devices = {one.at for one in found if one.entry.kind == "device"}
     said = frozenset[int]().union(*(one.predicate for one in found))
     of_volumes = frozenset[int]().union(*(one.predicate for one in found if one.entry.name == "low lung volumes"))
     for index, span in enumerate(sentence.spans):
@@ -115,10 +116,21 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
             continue
         if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index, said):
             at = places[_owner(sentence.spans, places, index)]
+            if at < index and at in devices and _is_where_it_ends(sentence.spans, at, index, own[at]):
+                continue
             is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
             if not is_level or any(one.at == at and is_skeletal(one.entry.name) for one in found):
                 own[at].append((index, values))
     return own
+
+
+def _is_where_it_ends(spans: Sequence[Span], device: int, index: int, own: Sequence[IndexedValues]) -> bool:
+    """Whether a side after a device is where it ends: "left PICC in the right atrium", "tip in the left SVC"."""
+    sides = {value for _, values in own for value in values if value in SIDES}
+    if isinstance(spans[device].entry, Structure):
+        return spans[index].dimension == "side"
+    is_joined = any(span.first == "and" for span in spans[device + 1 : index])
+    return spans[index].dimension == "side" and len(sides) == 1 and spans[index].first not in sides and not is_joined
 
 
 def _parts(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) -> list[set[str]]:
@@ -133,8 +145,8 @@ def _parts(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) 
     """
     parts = _parts_in_order(of_finding, at, spans)
     sided = [part for part in parts if not part.isdisjoint(SIDES)]
-    if len(sided) > len(SIDES):  # "bilateral, large on the right and small on the left"
-        parts = [part for part in parts if part != {*SIDES}]
+    if len(sided) > len(SIDES):  # "bibasilar, large on the right and small on the left"
+        parts = [_without_sides(part, parts) if part.issuperset(SIDES) else part for part in parts]
         sided = [part for part in parts if not part.isdisjoint(SIDES)]
     common = set[str]().union(*(part for part in parts if part.isdisjoint(SIDES)))
     sided = [set(part) for part in dict.fromkeys(map(frozenset, sided))]
@@ -142,6 +154,12 @@ def _parts(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) 
         return [common.union(*sided)]
     common |= _of_all(sided)
     return [part | common for part in sided if not any(part < other for other in sided)]
+
+
+def _without_sides(both: set[str], parts: Sequence[set[str]]) -> set[str]:
+    """Return what is said of both sides, without what is said of each of them."""
+    stated = {dimensions()[value] for part in parts if part != both for value in part}
+    return {value for value in both if dimensions()[value] not in stated}
 
 
 def _parts_in_order(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) -> list[set[str]]:

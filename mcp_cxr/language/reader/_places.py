@@ -36,6 +36,8 @@ _IMPLIED = {finding: places for _, places, finding in _AT_PLACES} | {
 """What reports state with these findings and queries need not ask for."""
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
+_IN_BONES = {"lung lesion": "bone lesion"}
+"""What a general name means at a place in a bone."""
 _WITHOUT_SIDE = frozenset({"cardiomegaly", "enlarged cardiomediastinum", "widened mediastinum"})
 """What has no side, whatever is listed beside it: "normal heart and hila"."""
 _WITHOUT_PLACE = frozenset(
@@ -72,6 +74,8 @@ def at_places(
         yield one, values - {place for place, other in narrower.items() if other != one}
     if narrower:
         return
+    if entry.name in _IN_BONES and values & BONES:
+        entry = finding_entries()[_IN_BONES[entry.name]]
     sides = values & {*SIDES}
     for name, places, narrower_name in _AT_PLACES:
         if entry.name == name and places <= values and sides <= places:

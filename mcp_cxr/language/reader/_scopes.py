@@ -22,6 +22,8 @@ _ASSERTING = VERBS | frozenset(
     " projects project terminates ends overlies overlie courses persist noted".split()
 )
 """Verbs of a statement of its own."""
+_EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate indicates has have".split())
+"""Verbs whose subject is there, whatever is said of it."""
 _SHOWED = ("showed", "demonstrated", "revealed")
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "ct", "mri"})
 _BEFORE_NAMES = frozenset(
@@ -179,11 +181,21 @@ class Scopes:
             yield index + 1, min(end, following + 1)
         scope = self._scope(index, cue, end)
         if scope in ("after", "both"):
-            yield index + 1, end
+            yield self._after_subject(index, end), end
         if scope in ("before", "both"):
             start = self._start_before(index, span, cue)
             if cue.status not in ("absent", "possible") or not self._any("device part", start, index):
                 yield start, index
+
+    def _after_subject(self, cue: int, end: int) -> int:
+        """Return where the scope of a cue for what follows it begins: after the subject of "whether the opacity is"."""
+        if self._tokens[self._token(cue + 1) - 1] not in ("if", "whether"):
+            return cue + 1
+        subject = cue + 1
+        is_definite = any(span.first in ("the", "this") for span in self._spans[subject : subject + 1])
+        verb = self._next("verb", subject)
+        is_said = is_definite and verb < end and self._any("named", subject, verb)
+        return verb if is_said and self._spans[verb].first in _EXPLAINING_VERBS else subject
 
     def _scope(self, index: int, cue: Cue, end: int) -> str:
         """Return the scope of a cue; one for what follows concerns what precedes it if nothing follows."""

@@ -106,12 +106,18 @@ def _share_changes_before(
         changes = [
             (index, values)
             for index, values in own[first]
-            if index < first and dimensions()[values[0]] == "change" and spans[index + 1].first in ("in", "of")
+            if index < first and dimensions()[values[0]] == "change" and _is_of_what_follows(spans, index)
         ]
         is_listed = all(_goes_on_with_list(span) or span.first == "or" for span in spans[first + 1 : second])
         is_alike = polarity(spans[first].start) == polarity(spans[second].start)
         if changes and is_listed and is_alike and not _is_changed(own[second]):
             own[second] = [*changes, *own[second]]
+
+
+def _is_of_what_follows(spans: Sequence[Span], change: int) -> bool:
+    """Whether a change is said of a list after it: "no change in", "unchanged position of"."""
+    noun = spans[change + 1].first in ("position", "positions", "positioning", "appearance", "size")
+    return any(span.first in ("in", "of") for span in spans[change + 1 + noun : change + 2 + noun])
 
 
 def _is_changed(own: Sequence[IndexedValues]) -> bool:

@@ -54,6 +54,9 @@ def test_each_device_of_a_sentence_has_its_status(sentence: str, expected: dict[
         ("The nasogastric tube has been advanced.", [("nasogastric tube", set())]),
         ("Monitoring and support devices are in constant position.", [("support device", {"unchanged"})]),
         ("CABG clips.", [("coronary bypass clips", {"mediastinum"})]),
+        ("The left PICC has migrated into the right jugular vein.", [("picc", {"left"})]),
+        ("A left chest tube and another on the right.", [("chest tube", {"left", "right"})]),
+        ("The introducer sheath was left in place.", [("central venous catheter", set())]),
     ],
 )
 def test_a_device_has_its_own_side_and_place(sentence: str, expected: list[tuple[str, set[str]]]) -> None:

@@ -37,6 +37,12 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
             {"anemia": PRESENT, "dyspnea": PRESENT, "interstitial edema": PRESENT},
         ),
         ("Normal thymic shadow. Supine trauma film of a 60-year-old.", {}),
+        ("Collapse-consolidation of the RLZ.", {"atelectasis": PRESENT, "consolidation": PRESENT}),
+        (
+            "Both CP angles and domes of diaphragm are normal.",
+            {"blunted costophrenic angle": ABSENT, "pleural effusion": ABSENT, "elevated diaphragm": ABSENT},
+        ),
+        ("Lesion in the left upper lobe; right rib lesion.", {"lung lesion": PRESENT, "bone lesion": PRESENT}),
         ("Sequelae of Koch's. Calcified aortic knuckle.", {"tuberculosis": PRESENT, "aortic calcification": PRESENT}),
     ],
 )

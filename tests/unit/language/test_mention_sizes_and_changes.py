@@ -136,6 +136,16 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "Left chest tube and right chest wall port are unchanged.",
             [("chest tube", {"left", "unchanged"}), ("implanted port", {"right", "unchanged"})],
         ),
+        (
+            "Unchanged position of the left central line and tracheostomy.",
+            [("central venous catheter", {"left", "unchanged"}), ("tracheostomy tube", {"unchanged"})],
+        ),
+        ("The effusion has almost disappeared.", [("pleural effusion", {"improved"})]),
+        (
+            "Bibasilar atelectasis has improved on the right and worsened on the left.",
+            [("atelectasis", {"right", "base", "improved"}), ("atelectasis", {"left", "base", "worse"})],
+        ),
+        ("Edema is clearing.", [("pulmonary edema", {"improved"})]),
         ("A PICC is seen; slight advancement is advised.", [("picc", set())]),
     ],
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import SIDES, normalize
@@ -28,6 +28,16 @@ _ALTERNATIVE = re.compile(r"\b(?:or|nor|to)\b")
 _SIDED = re.compile(r"(?P<side>\b(?:left|right))[ -]sided\b", re.IGNORECASE)
 
 
+class _Part(NamedTuple):
+    """A modifier in a text, or a side with its place."""
+
+    start: int
+    end: int
+    values: frozenset[str]
+    is_side: bool
+    """Whether it is the word "left" or "right" alone."""
+
+
 def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
     """Return a query without what joins alternatives, so that all of them belong to the finding, and the alternatives.
 
@@ -35,25 +45,43 @@ def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
     "small to moderate".
     """
     plain = _SIDED.sub(r"\g<side>", normalize(text)).replace("-", " ")
-    runs: list[list[re.Match[str]]] = []
+    runs: list[list[_Part]] = []
     end = 0
     for phrase in modifiers_in(plain):
         match = re.compile(rf"\b{re.escape(phrase)}\b").search(plain, end)
         if match is None:
             continue
-        if runs and _JOINED.fullmatch(plain, end, match.start()):
-            runs[-1].append(match)
+        part = _Part(match.start(), match.end(), modifier_values(match[0]), is_side=match[0] in SIDES)
+        if runs and _JOINED.fullmatch(plain, end, part.start):
+            runs[-1].append(part)
+        elif runs and plain[end : part.start].isspace() and _is_one_place(runs[-1], part):
+            last = runs[-1].pop()
+            runs[-1].append(_Part(last.start, part.end, last.values | part.values, is_side=False))
         else:
-            runs.append([match])
-        end = match.end()
+            runs.append([part])
+        end = part.end
     chains: list[Chain] = []
     for run in reversed(runs):
-        chain = tuple(modifier_values(one[0]) for one in run)
-        between = plain[run[0].end() : run[-1].start()]
+        chain = _with_place_of_last(run)
+        between = plain[run[0].end : run[-1].start]
         if _ALTERNATIVE.search(between) and _alike(chain):
             chains.insert(0, chain)
-            plain = f"{plain[: run[0].start()]}{' '.join(one[0] for one in run)}{plain[run[-1].end() :]}"
+            listed = " ".join(plain[part.start : part.end] for part in run)
+            plain = f"{plain[: run[0].start]}{listed}{plain[run[-1].end :]}"
     return plain if chains else text, tuple(chains)
+
+
+def _is_one_place(run: Sequence[_Part], part: _Part) -> bool:
+    """Whether a modifier belongs to the one before it: "left basal", but not the place of "right or left basal"."""
+    are_sides = len(run) > 1 and all(one.is_side for one in run)
+    return {kind_of(value) for value in run[-1].values | part.values} == {"place"} and not are_sides
+
+
+def _with_place_of_last(run: Sequence[_Part]) -> Chain:
+    """Return the values of alternatives, with the place of the last for sides alone: "right or left upper lobe"."""
+    last = run[-1].values
+    place = last - {*SIDES} if last & {*SIDES} else frozenset[str]()
+    return tuple(one.values | place if one.is_side else one.values for one in run)
 
 
 def _alike(chain: Sequence[frozenset[str]]) -> bool:

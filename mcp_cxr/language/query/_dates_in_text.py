@@ -39,7 +39,7 @@ _DATES = re.compile(
     rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?{_STUDIES}\b))",
     re.IGNORECASE,
 )
-_SEASON = r"(?:summer|winter|spring|autumn|fall|christmas|easter)"
+_SEASON = r"(?:summer|winter|spring|autumn|fall|christmas|easter|new year(?:['\u2019]?s)?(?: (?:day|eve))?)"
 _WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekends?)"
 _SPAN = (
     rf"(?:hours?|hrs?|days?|nights?|weeks?|wks?|fortnights?|months?|mos?|years?|yrs?|decades?|quarters?|{_SEASON}|{_WEEKDAY}"

@@ -28,6 +28,8 @@ _AND_THEN_OR = re.compile(
     re.IGNORECASE,
 )
 """What a comma nests: "effusion with edema, or pneumothorax"."""
+_OR_ELSE = re.compile(r"^(?P<first>[^()]*);\s*(?P<second>or\s+[^();]*)$", re.IGNORECASE)
+"""An alternative to all before it: "edema, no effusion; or pneumothorax"."""
 
 
 def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeaning | None:
@@ -43,6 +45,9 @@ def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
     if match := _AND_THEN_OR.match(text):
         parts = [parse(part) for part in match.groups()]
         return _either(parts[0], parts[1], "") if all(one.findings and not one.ruled_out for one in parts) else None
+
+    if (match := _OR_ELSE.match(text)) and (first := parse(match["first"])).findings:
+        return _either(first, parse(match["second"].split(maxsplit=1)[1]), match["second"])
 
     def opened(match: re.Match[str]) -> str:
         inside = parse(match["inside"])
@@ -95,9 +100,10 @@ def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMea
         part = _part(tokens, parse)
         is_denied = operator.endswith(("not", "without", "no"))
         if part.modifiers and part.is_empty and meaning.wanted:
-            meaning = _qualified(
-                meaning, frozenset[str]().union(*map(modifier_values, part.modifiers)), is_denied=is_denied
-            )
+            values = list(map(modifier_values, part.modifiers))
+            is_choice = re.search(r"\bor\b", part.text, re.IGNORECASE)
+            choices = values if is_choice else [frozenset[str]().union(*values)]
+            meaning = _qualified(meaning, choices, is_denied=is_denied)
             continue
         if is_denied:
             part = _denied(part, _written(before[: len(before) - len(tokens)]))
@@ -114,20 +120,23 @@ def _part(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeani
         text, *others = re.split(r"\s+(?:and\s+|(?=without\b))", first, maxsplit=1, flags=re.IGNORECASE)
         if others and (part := parse(text)).modifiers and part.is_empty:  # "(mass or nodule) and right and not edema"
             tokens.insert(0, others[0])
-            return part
-        return parse(first)
+            return replace(part, text=text)
+        return replace(parse(first), text=first)
     meaning = _alternatives(tokens, parse)
     if tokens:
         tokens.pop(0)
     return meaning
 
 
-def _qualified(meaning: QueryMeaning, values: frozenset[str], *, is_denied: bool) -> QueryMeaning:
-    """Return a meaning with a side, a place or the like asked for, or ruled out, of each finding."""
+def _qualified(meaning: QueryMeaning, choices: Iterable[frozenset[str]], *, is_denied: bool) -> QueryMeaning:
+    """Return a meaning with one of some sides, places or the like asked for, or all ruled out, of each finding."""
     if is_denied:
-        kinds = [replace(one, modifiers=values) for one in meaning.findings]
+        kinds = [replace(one, modifiers=values) for values in choices for one in meaning.findings]
         return replace(meaning, ruled_out=_unique((*meaning.ruled_out, *kinds)))
-    wanted = [tuple(replace(one, modifiers=one.modifiers | values) for one in group) for group in meaning.wanted]
+    wanted = (
+        tuple(replace(one, modifiers=one.modifiers | values) for values in choices for one in group)
+        for group in meaning.wanted
+    )
     return replace(meaning, wanted=tuple(wanted))
 
 

@@ -49,7 +49,20 @@ def parsed_on_one_side(text: str, parse: Callable[[str], QueryMeaning]) -> Query
     if found is None:
         return None
     sides = (side.lower(),) if side else SIDES
-    wanted = tuple(replace(found, modifiers=found.modifiers - {*SIDES} | {one}) for one in sides)
-    other = WantedFinding(found.name, frozenset(SIDES if not side else {*SIDES} - {*sides}), text=found.text)
-    groups = (tuple(new for one in group for new in (wanted if one == found else (one,))) for group in meaning.wanted)
-    return replace(meaning, wanted=tuple(groups), ruled_out=(*meaning.ruled_out, other))
+    others = frozenset(SIDES if not side else {*SIDES} - {*sides})
+    listed = {found, *(one for one in _listed_with(found, meaning) if side and side.lower() in one.modifiers)}
+    groups = (
+        tuple(new for one in group for new in (_on_sides(one, sides) if one in listed else (one,)))
+        for group in meaning.wanted
+    )
+    excluded = (WantedFinding(one.name, others, text=one.text) for one in meaning.findings if one in listed)
+    return replace(meaning, wanted=tuple(groups), ruled_out=(*meaning.ruled_out, *excluded))
+
+
+def _listed_with(found: WantedFinding, meaning: QueryMeaning) -> tuple[WantedFinding, ...]:
+    """Return the findings of which "or" joins one: of "nodule or mass only on the left", both."""
+    return next(group for group in meaning.wanted if found in group)
+
+
+def _on_sides(one: WantedFinding, sides: tuple[str, ...]) -> tuple[WantedFinding, ...]:
+    return tuple(replace(one, modifiers=one.modifiers - {*SIDES} | {side}) for side in sides)

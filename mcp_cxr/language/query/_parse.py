@@ -67,7 +67,8 @@ _NORMAL = re.compile(
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?|patients?))?"
     r"|(?:nothing|not?) (?:abnormal|wrong|of note)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease)(?: (?:of any (?:sort|kind|type)|whatsoever|at all))?)"
+    r"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology)"
+    r"(?: (?:seen|detected|identified|noted|visible|of any (?:sort|kind|type)|whatsoever|at all))?)"
     r"(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
 )
 _ABNORMAL = re.compile(

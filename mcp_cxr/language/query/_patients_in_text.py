@@ -33,7 +33,7 @@ _AGE = re.compile(
     r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
     rf"|{_AFTER_SEX},?\s+(?P<youngest>\d\d)\s*(?:-|to|\u2013)\s*(?P<eldest>\d\d)\b"
     rf"|{_AFTER_SEX},?\s+(?:of\s+)?(?P<years>\d\d)(?=\s*(?:$|[,;]|with\b|who\b))"
-    rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b)(?!\w)",
+    rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b|\s*%|\.\d)(?!\w)",
     re.IGNORECASE,
 )
 _TENS: Final = {
@@ -65,6 +65,7 @@ _LETTER = re.compile(
 """An age with the sex as a letter: "65F", "72 yo m", "M 45"."""
 _FIELD = re.compile(
     r"(?-i:(?<=\d0s )(?P<letter>[MF])\b)"
+    r"|\b(?P<bound>(?:min|max)(?:imum)?[_ ]age|age[_ ](?:min|max|from|to))\s*[:=]\s*"
     r"|\b(?:(?P<age>age)\s*[:=]|(?:sex|gender)\s*[:=]\s*(?P<sex>[fm])(?:emale|ale)?\b)\s*",
     re.IGNORECASE,
 )
@@ -162,6 +163,8 @@ def _others(low: int | None, high: int | None) -> tuple[int | None, int | None]:
 def _in_words(match: re.Match[str]) -> str:
     if match["age"]:
         return "aged "
+    if match["bound"]:
+        return "aged from " if re.search("min|from", match["bound"].lower()) else "aged up to "
     return {"f": "female ", "m": "male "}[(match["sex"] or match["letter"]).lower()]
 
 

@@ -32,7 +32,7 @@ _NEXT_REQUEST = re.compile(
     re.IGNORECASE,
 )
 """Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""
-_ONLY_NEXT = re.compile(r"(?P<denied>\b(?:without|no|not)\b[^,;.]*),\s*(?:just|only)\b", re.IGNORECASE)
+_ONLY_NEXT = re.compile(r"(?P<denied>\b(?:without|no|not|neither)\b[^,;.]*),\s*(?:just|only)\b", re.IGNORECASE)
 """What is wanted after what is not: "without pneumonia, just bronchiectasis"."""
 _NOTHING_THERE = re.compile(
     r"\b(?:normal|wnl|nad|healthy|clear|unremarkable|negative|no|nothing|without)\b", re.IGNORECASE

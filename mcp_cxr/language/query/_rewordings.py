@@ -89,6 +89,7 @@ _CHANGES: Final[_Rewordings] = (
     (_GONE_SINCE, r" \1"),
     (rf"\b(?:{IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
+    (rf"\b(bigger|larger|smaller|better|worse) than {_EARLIER}", r"\1"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (
         rf"\bheart (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
@@ -130,6 +131,10 @@ _REQUESTS: Final[_Rewordings] = (
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
+    (
+        r"(?:^|[,;.]\s*)(?:but\s+)?[^,;.]+?\s+(?:is|are|would be)\s+(?:fine|ok(?:ay)?|acceptable|allowed|tolerated)\b",
+        "",
+    ),
     (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),
     (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
@@ -147,6 +152,10 @@ _FOREIGN_DENIALS = (
 _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
+)
+_TELL_APART = (
+    r"\b(?:cannot|can not|can['\u2019]t|hard to|difficult to|unable to) (?:tell|distinguish|differentiate)"
+    r"\s+([^,;.]+?) from "
 )
 _NOBODY_SAYS = (
     r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
@@ -183,6 +192,8 @@ _DENIALS: Final[_Rewordings] = (
     ),
     (r"\bnot (?:due|secondary|related|attributable) to\b", "without"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
+    (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
+    (_TELL_APART, r"\1 versus "),
     (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({_SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
@@ -208,7 +219,12 @@ _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|mo
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
+_OVER_HALF = r"(?:is\s+)?(?:more than|over|above|greater than|exceeding|>)\s*(?:50\s*%|0?\.5\b)"
 _SIZES: Final[_Rewordings] = (
+    (
+        rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
+        "cardiomegaly",
+    ),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
     (rf",?\s*\b(?:{_AT_LEAST}{_SMALL}\b|{_SMALL}{_OR_MORE})", " "),
     (rf"\b(?:{_AT_LEAST}{_MODERATE}\b|{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
@@ -299,6 +315,9 @@ _PLACES: Final[_Rewordings] = (
         r"\b(stomach)\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?(?:in|into) (the chest)\b",
         r"\1 in \2",
     ),
+    (rf"\bfluid in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 pleural fluid"),
+    (rf",?\s*\bboth (?=(?:on|in|at) the {_SIDES}\b)", " "),
+    (r"\b(air|gas) (under|beneath|below) both (hemi)?diaphragms\b", r"\1 \2 the diaphragm"),
     (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
     (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)", " "),

@@ -70,6 +70,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("no abnormal findings", "no finding"),
         ("show me normal chest x-rays", "normal"),
         ("no findings", "no finding"),
+        ("no pathology seen", "no finding"),
         ("no acute cardiopulmonary process", "no finding"),
         ("not normal", "abnormal"),
         ("I want ten normal chest x-rays", "normal"),

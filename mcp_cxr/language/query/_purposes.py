@@ -19,6 +19,7 @@ _AT_WORK = (
     r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|building|training"
     rf"|(?:my|our|an?|the) (?:[\w-]+ )?{_WORK})\b"
 )
+_NEED = r"(?:needs?|wants?|requires?|(?:am|are|is) looking for)"
 _OWN = r"(?:my|our|his|her|their)"
 _ABOUT = r"\s+(?:on|about|of)\s+(?:(?!\b(?:(?:and|but) (?:no|not|without)|without)\b)[^,;.])*"
 _PURPOSES: Final = tuple(
@@ -26,6 +27,7 @@ _PURPOSES: Final = tuple(
     for pattern in (
         rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?={_REQUEST})",
         rf"^[^:;.]*,\s*so\s+(?={_REQUEST})",
+        rf"^[^:;.]*{_AT_WORK}[^:;.,]*,?\s+and\s+(?:(?:i|we|they|he|she)\s+)?{_NEED}\s+",
         rf"^(?:as part of|for)\s+(?:(?:{_OWN}|an?|the)\s+)?[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
         (
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"

@@ -50,10 +50,12 @@ _ONLY_THING = re.compile(
 """A statement that nothing is there but what follows: "clear lungs except for a scar"."""
 _LISTED = (
     r"(?:the following|these|those)(?:\s+(?:\d|two|three|four))?"
-    r"(?:\s+(?:findings?|conditions?|devices?))?\s*(?::|\s[-\u2013]\s)"
+    r"(?:\s+(?:findings?|conditions?|devices?))?"
+    r"(?:\s+(?:will do|(?:is|are) (?:fine|enough|ok(?:ay)?|sufficient)|suffices?|counts?))?\s*(?::|\s[-\u2013]\s)"
 )
 _CHOICE = re.compile(
-    rf"\b(?:(?P<none>none|not any)\s+of\s+{_LISTED}|(?:at least\s+)?(?:one|1|any|either)\s+of\s*(?:{_LISTED}|:)"
+    rf"\b(?:(?P<none>none|not any)\s+of\s+{_LISTED}"
+    rf"|(?:at least\s+)?(?:(?:any )?(?:one|1)|any|either)\s+of\s*(?:{_LISTED}|:)"
     rf"|(?:exactly\s+(?:one|1)|at least\s+(?:two|2|three|3))\s+of(?:\s+{_LISTED}|\s*:)?)\s*(?P<list>[^.]*)",
     re.IGNORECASE,
 )

@@ -113,6 +113,7 @@ _SEVERAL_STUDIES = (
     r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
     rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
 )
+_ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
 _REQUESTS: Final[_Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
@@ -131,6 +132,7 @@ _REQUESTS: Final[_Rewordings] = (
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
+    (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
     (
         r"(?:^|[,;.]\s*)(?:but\s+)?[^,;.]+?\s+(?:is|are|would be)\s+(?:fine|ok(?:ay)?|acceptable|allowed|tolerated)\b",
         "",

@@ -18,6 +18,7 @@ from mcp_cxr.language import parse_query_text
         ("find nodules; we will use them as a cancer cohort", ["nodule"]),
         ("I'm writing a paper on edema. Which images show a mass?", ["mass"]),
         ("For hard-negative mining of a pneumonia detector I need masses", ["mass"]),
+        ("The user is training an edema model and needs masses", ["mass"]),
         # the same words about what to find
         ("For the left lung, list masses", ["mass, left"]),
         ("patients for our pneumonia cohort", ["pneumonia"]),
@@ -35,6 +36,14 @@ def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) ->
     [
         ("any of these: edema; mass", [["pulmonary edema", "mass"]], [], ()),
         ("any of the following findings - edema, mass", [["pulmonary edema", "mass"]], [], ()),
+        ("Any one of these will do: edema, mass", [["pulmonary edema", "mass"]], [], ()),
+        ("right mass, alone or with edema", [["mass, right"]], [], ()),
+        (
+            "calcified hilar or mediastinal lymph nodes",
+            [["calcified lymph node, hilum", "calcified lymph node, mediastinum"]],
+            [],
+            (),
+        ),
         ("at least one of: PICC, chest tube", [["picc", "chest tube"]], [], ()),
         ("at least two of: edema, mass", [["pulmonary edema", "mass"]], [], ("at least two of",)),
         ("none of the following: edema, mass", [], ["pulmonary edema", "mass"], ()),

@@ -163,9 +163,10 @@ def _is_of_device(sentence: Sentence, at: int) -> bool:
     if [one.first for one in spans[at + 1 : at + 2]] == ["of"]:
         after = [one for one in spans[at + 2 : at + 5] if not isinstance(one.entry, Modifier)]
     named = next((one.entry for one in after if one.entry is not None), None)
+    before = at - 1 - (at > 1 and spans[at - 1].first in _COPULAS)
     return any(
         (isinstance(entry, FindingEntry) and entry.kind == "device") or entry == Structure("lead")
-        for entry in (named, spans[at - 1].entry if at else None)
+        for entry in (named, spans[before].entry if at else None)
     )
 
 

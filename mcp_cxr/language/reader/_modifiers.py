@@ -129,6 +129,10 @@ def _is_where_it_ends(spans: Sequence[Span], device: int, index: int, own: Seque
     sides = {value for _, values in own for value in values if value in SIDES}
     if isinstance(spans[device].entry, Structure):
         return spans[index].dimension == "side"
+    if spans[index].dimension == "side" and any(
+        one.entry == Structure("pulmonary artery") for one in spans[index : index + 3]
+    ):
+        return True
     is_joined = any(span.first == "and" for span in spans[device + 1 : index])
     return spans[index].dimension == "side" and len(sides) == 1 and spans[index].first not in sides and not is_joined
 
@@ -336,6 +340,8 @@ def _is_of_other_noun(spans: Sequence[Span], index: int) -> bool:
     if index and spans[index - 1].first in ("or", ",") and spans[index].first == "both" and after is None:
         is_alone = spans[index].end == spans[index].start + 1  # "atelectasis, pneumonia, or both", ", both unchanged"
         return is_alone and all(one.dimension not in ("side", "place") for one in spans[index + 1 :])
+    if after and after.first in ("in", "of") and spans[index].dimension == "change":  # "improvement in aeration"
+        after = next(iter(spans[index + 2 : index + 3]), None)
     return isinstance(spans[index].entry, Modifier) and after is not None and after.first in _OTHER_NOUNS
 
 

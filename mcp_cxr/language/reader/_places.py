@@ -71,7 +71,8 @@ def at_places(
     values = _in_spine(entry, values, is_query=is_query, is_affirmed=status is not Status.ABSENT)
     narrower = {value: found for value in sorted(values) if (found := _narrower(entry, value))}
     for one in dict.fromkeys(narrower.values()):
-        yield one, values - {place for place, other in narrower.items() if other != one}
+        others = {place for place, other in narrower.items() if other != one}
+        yield one, values - (others | {*SIDES} if others and is_any_of(one.name, _OF_SPINE) else others)
     if narrower:
         return
     if entry.name in _IN_BONES and values & BONES:

@@ -46,7 +46,8 @@ _CONTEXT_TITLE = (
     r"|(?:TYPE OF )?EXAM(?:INATION)?S?(?: TYPE| DATE)?|STUDY|PROCEDURE|TECHNIQUES?|COMPARISONS?(?: STUDY| FILMS?)?"
     r"|NOTIFICATIONS?|RECOMMENDATIONS?(?:\(S\))?|RECOMMENDATION\(S\)|ACCESSION(?: NUMBER)?"
     r"|(?:REFERRING|ATTENDING|ORDERING|PROVIDER).{0,20}|DATE(?: OF EXAM)?|VIEWS?|PRIOR(?: STUDIES| EXAMS?)?"
-    r"|CLINICAL (?:QUESTION|CONCERN|DIAGNOSIS)|DIAGNOSIS"
+    r"|CLINICAL (?:QUESTION|CONCERN|DIAGNOSIS|DETAILS?|INFO|NOTES?|SUMMARY|BACKGROUND|PRESENTATION|PROFILE)|DIAGNOSIS"
+    r"|(?:PRESENTING |CHIEF )?COMPLAINTS?|REFERRAL(?: DETAILS| REASON)?|REQUEST(?: DETAILS)?|SYMPTOMS?"
 )
 _BODY_TITLE = (
     r"(?:RADIOGRAPHIC |RADIOLOGICAL |CHEST )?FINDINGS?(?:[ \t]{0,3}(?:AND|/|&)[ \t]{0,3}(?:IMPRESSION|CONCLUSION)S?)?"
@@ -132,9 +133,11 @@ def divide(report: str) -> list[Section]:
         section for section in _raw_sections(report.replace("\r\n", "\n").replace("\r", "\n")) if section.text.strip()
     ]
     sections = [*_with_unheaded_body(sections)]
-    if not any(section.kind is SectionKind.BODY for section in sections):
+    if any(section.kind is SectionKind.BODY for section in sections):
+        return sections
+    if any(section.kind is SectionKind.PRELIMINARY for section in sections):
         return [replace(one, kind=SectionKind.BODY) if one.kind is SectionKind.PRELIMINARY else one for one in sections]
-    return sections
+    return [*sections[:-1], *(part for one in sections[-1:] for part in _with_lines_as_body(one))]
 
 
 def sections(report: str) -> dict[str, str]:
@@ -224,6 +227,14 @@ def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:
         yield replace(section, text=first)
         if later:
             yield Section("TEXT", SectionKind.BODY, "\n\n".join(later))
+
+
+def _with_lines_as_body(section: Section) -> Iterator[Section]:
+    """Yield the first line of the last section of a report without body, wrapped or not, and the others as its body."""
+    first, *later = _blocks(section.text.strip())
+    yield replace(section, text=first)
+    if later:
+        yield Section("TEXT", SectionKind.BODY, "\n".join(later))
 
 
 _ABBREVIATIONS = "".join(

@@ -21,6 +21,8 @@ _ADJACENT = frozenset("adjacent associated overlying underlying surrounding subj
 """Words for what is at the place of the finding before."""
 _DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
 """Findings whose side is where something went: "deviated to the right by a goiter"."""
+_OF_LISTS = frozenset({",", "and", "the", "a", "an", "chest", "wall"})
+"""Words between the findings of a list, besides modifiers."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -75,13 +77,14 @@ def share_changes(
 
     "Right effusion and left opacity are unchanged"; "no change in the effusion and opacity".
     """
-    _share_changes_after(sentence.spans, own, polarity)
-    _share_changes_before(sentence.spans, own, polarity)
+    _share_changes_after(sentence, own, polarity)
+    _share_changes_before(sentence, own, polarity)
 
 
 def _share_changes_after(
-    spans: Sequence[Span], own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
+    sentence: Sentence, own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
 ) -> None:
+    spans = sentence.spans
     changes: list[IndexedValues] = []
     is_list = False
     for last, before in pairwise(reversed(own)):
@@ -92,7 +95,11 @@ def _share_changes_after(
             or (index > last and dimensions()[values[0]] == "change" and _is_of_several(spans[last + 1 : index + 1]))
         ]
         gap = spans[before + 1 : last]
-        is_listed = all(map(_goes_on_with_list, gap)) and (is_list or any(span.first == "and" for span in gap))
+        is_both = any(spans[index - 1].first == "both" for index, _ in changes)  # "edema with effusion, both unchanged"
+        is_listed = is_both or (
+            all(_goes_on_with_list(sentence, span) for span in gap)
+            and (is_list or any(span.first == "and" for span in gap))
+        )
         is_alike = polarity(spans[before].start) == polarity(spans[last].start)
         is_list = bool(changes) and is_listed and is_alike and not _is_changed(own[before])
         if is_list:
@@ -100,15 +107,16 @@ def _share_changes_after(
 
 
 def _share_changes_before(
-    spans: Sequence[Span], own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
+    sentence: Sentence, own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
 ) -> None:
+    spans = sentence.spans
     for first, second in pairwise(own):
         changes = [
             (index, values)
             for index, values in own[first]
             if index < first and dimensions()[values[0]] == "change" and _is_of_what_follows(spans, index)
         ]
-        is_listed = all(_goes_on_with_list(span) or span.first == "or" for span in spans[first + 1 : second])
+        is_listed = all(_goes_on_with_list(sentence, span) or span.first == "or" for span in spans[first + 1 : second])
         is_alike = polarity(spans[first].start) == polarity(spans[second].start)
         if changes and is_listed and is_alike and not _is_changed(own[second]):
             own[second] = [*changes, *own[second]]
@@ -125,14 +133,15 @@ def _is_changed(own: Sequence[IndexedValues]) -> bool:
 
 
 def _is_of_several(spans: Sequence[Span]) -> bool:
-    """Whether a change is said with a verb in the plural, and nothing else between."""
+    """Whether a change is said with a verb in the plural and nothing else between, or after "both" or "all"."""
+    if [span.first for span in spans[-2:-1]] in (["both"], ["all"]):
+        return True
     return any(span.first in PLURAL_VERBS for span in spans) and not any(separates(span) for span in spans)
 
 
-def _goes_on_with_list(span: Span) -> bool:
-    return isinstance(span.entry, Modifier) or (
-        span.entry is None and span.first in (",", "and", "the", "a", "an", "chest", "wall")
-    )
+def _goes_on_with_list(sentence: Sentence, span: Span) -> bool:
+    is_joined = span.entry is None or span.is_cue("end")  # ", a"
+    return isinstance(span.entry, Modifier) or (is_joined and _OF_LISTS.issuperset(sentence.words(span)))
 
 
 def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:

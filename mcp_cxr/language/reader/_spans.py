@@ -323,7 +323,8 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         named = words if isinstance(span.entry, FindingEntry) else named
         before, after = spans[max(0, at - 2) : at], spans[at + 1 : at + 2]
         is_one = span.first == "one" and before and isinstance(before[-1].entry, Modifier)
-        is_one = is_one or (span.first == "those" and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
+        is_pronoun = span.first == "those" or [*sentence.tokens[max(0, span.start - 1) : span.end]] == ["the", "one"]
+        is_one = is_one or (is_pronoun and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
         tokens += named if named and is_one else words
         is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
         if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:

@@ -33,6 +33,7 @@ PRESENT, ABSENT = Status.PRESENT, Status.ABSENT
         ("The tubes have been pulled back.", {"tube": PRESENT}),
         ("Fractured sternal wires; no hardware loosening.", {"sternal wires": PRESENT, "orthopedic hardware": PRESENT}),
         ("No fracture of the right ventricular lead.", {"pacemaker": PRESENT}),
+        ("Pacemaker in place, a lead appears fractured.", {"pacemaker": PRESENT}),
         ("Aortic and mitral valve prostheses.", {"heart valve prosthesis": PRESENT}),
     ],
 )
@@ -56,6 +57,7 @@ def test_each_device_of_a_sentence_has_its_status(sentence: str, expected: dict[
         ("CABG clips.", [("coronary bypass clips", {"mediastinum"})]),
         ("The left PICC has migrated into the right jugular vein.", [("picc", {"left"})]),
         ("A left chest tube and another on the right.", [("chest tube", {"left", "right"})]),
+        ("Swan-Ganz catheter in the right pulmonary artery.", [("swan-ganz catheter", set())]),
         ("The introducer sheath was left in place.", [("central venous catheter", set())]),
     ],
 )

@@ -145,6 +145,19 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "Bibasilar atelectasis has improved on the right and worsened on the left.",
             [("atelectasis", {"right", "base", "improved"}), ("atelectasis", {"left", "base", "worse"})],
         ),
+        (
+            "Severe cardiomegaly with mild edema, both unchanged.",
+            [("cardiomegaly", {"large", "unchanged"}), ("pulmonary edema", {"small", "unchanged"})],
+        ),
+        (
+            "A right PICC, a feeding tube and sternal wires are all unchanged.",
+            [("picc", {"right", "unchanged"}), ("enteric tube", {"unchanged"}), ("sternal wires", {"unchanged"})],
+        ),
+        ("Improvement in aeration of the left lung with linear atelectasis.", [("atelectasis", {"left", "streaky"})]),
+        (
+            "The effusion on the left has resolved and the one on the right has decreased.",
+            [("pleural effusion", {"left", "resolved"}), ("pleural effusion", {"right", "improved"})],
+        ),
         ("Edema is clearing.", [("pulmonary edema", {"improved"})]),
         ("A PICC is seen; slight advancement is advised.", [("picc", set())]),
     ],

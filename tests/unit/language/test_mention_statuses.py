@@ -145,6 +145,11 @@ def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
         ("A small effusion is probably present.", {"pleural effusion": POSSIBLE}),
         ("Features suspicious of lymphoma.", {"lymphoma": POSSIBLE}),
         ("A small pneumothorax may persist.", {"pneumothorax": POSSIBLE}),
+        ("Concerning for, but not definitive of, pneumothorax.", {"pneumothorax": POSSIBLE}),
+        (
+            "An opacity obscures the hemidiaphragm and may represent effusion and atelectasis.",
+            {"opacity": PRESENT, "pleural effusion": POSSIBLE, "atelectasis": POSSIBLE},
+        ),
     ],
 )
 def test_a_doubt_makes_its_findings_possible_and_no_others(sentence: str, expected: dict[str, Status]) -> None:

@@ -110,6 +110,7 @@ def test_main_text_is_the_impression_else_findings_else_last_section(report: str
         f" FINAL REPORT\n REASON FOR EXAMINATION:  Cough.\n\n PA and lateral radiographs were reviewed.\n\n {BODY}\n",
         f" FINAL REPORT\n REASON FOR EXAM:  Cough.\n\n {BODY}\n\n IMPRESSION: No pneumonia.\n",
         f" FINAL REPORT\n ADDENDUM:  {BODY}\n",
+        f"Clinical details: Cough.\n{BODY}\n",
         f"{BODY}\n",
     ],
 )
@@ -125,6 +126,7 @@ def test_the_body_is_found_under_every_form_of_heading(report: str) -> None:
     [
         *("INDICATION", "Indication", "HISTORY", "CLINICAL HISTORY", "CLINICAL INFORMATION", "REASON FOR EXAM"),
         *("REASON FOR EXAMINATION", "REASON FOR THIS EXAMINATION", "COMPARISON", "COMPARISONS", "TECHNIQUE", "EXAM"),
+        *("Clinical details", "Clinical notes", "Presenting complaint", "Request"),
     ],
 )
 def test_what_is_asked_or_remembered_is_no_finding(heading: str) -> None:

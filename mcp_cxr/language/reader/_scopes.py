@@ -27,8 +27,12 @@ _EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate in
 _SHOWED = ("showed", "demonstrated", "revealed")
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "ct", "mri"})
 _BEFORE_NAMES = frozenset(
-    "the a an and known superimposed underlying associated concurrent adjacent questioned seen noted described".split()
+    "the a an and known superimposed underlying associated concurrent adjacent questioned seen noted described"
+    " early some other".split()
 )
+_ADJECTIVES = ("al", "ic", "ive", "ous", "ary", "ent", "ing")
+_NO_ADJECTIVES = frozenset("considering including regarding during following obscuring present".split())
+"""Words that end as adjectives do."""
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
@@ -54,6 +58,11 @@ class Status(StrEnum):
     PRESENT = "present"
     POSSIBLE = "possible"
     ABSENT = "absent"
+
+
+def _is_adjective(span: Span) -> bool:
+    """Whether a word that no table knows may describe a finding: "atypical infection", "passive atelectasis"."""
+    return span.entry is None and span.first.endswith(_ADJECTIVES) and span.first not in _NO_ADJECTIVES
 
 
 def _is_named(span: Span) -> bool:
@@ -265,7 +274,7 @@ class Scopes:
     def _finding_at(self, at: int) -> int | None:
         """Return the index of the finding that follows after articles and modifiers alone."""
         for index, span in enumerate(self._spans[at : at + _MOST_BEFORE], start=at):
-            if not isinstance(span.entry, Modifier) and span.first not in _BEFORE_NAMES:
+            if not (isinstance(span.entry, Modifier) or span.first in _BEFORE_NAMES or _is_adjective(span)):
                 return index if isinstance(span.entry, FindingEntry) else None
         return None
 

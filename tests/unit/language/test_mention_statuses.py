@@ -145,6 +145,11 @@ def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
         ("A small effusion is probably present.", {"pleural effusion": POSSIBLE}),
         ("Features suspicious of lymphoma.", {"lymphoma": POSSIBLE}),
         ("A small pneumothorax may persist.", {"pneumothorax": POSSIBLE}),
+        ("Opacity in the right base is likely early pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
+        (
+            "Nodules persist, differential diagnosis reactive lymphadenopathy.",
+            {"nodule": PRESENT, "lymphadenopathy": POSSIBLE},
+        ),
         ("Concerning for, but not definitive of, pneumothorax.", {"pneumothorax": POSSIBLE}),
         (
             "An opacity obscures the hemidiaphragm and may represent effusion and atelectasis.",

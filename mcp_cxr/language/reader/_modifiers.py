@@ -70,10 +70,11 @@ def modifiers_by_finding(
     """
     if not found:
         return []
-    affirmed = [not sentence.is_query and not any(polarity(sentence.spans[one.at].start)) for one in found]
+    is_affirmed = [not any(polarity(sentence.spans[one.at].start)) for one in found]
+    affirmed = [one and not sentence.is_query for one in is_affirmed]
     described = _by_phrase(sentence, found, polarity, affirmed)
     share_places(sentence, found, described, polarity)
-    if all(affirmed):
+    if all(is_affirmed):
         share_sizes(sentence, found, described)
     for one, parts in compress(zip(found, described, strict=True), affirmed):
         if not _PAIRED.isdisjoint(sentence.words(sentence.spans[one.at])):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 from mcp_cxr.language.query._dates_in_text import taken_dates
@@ -51,6 +52,8 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
+_OR_BETWEEN = re.compile(r"[a-z].*\bor\b", re.IGNORECASE)
+"""Between two views, "or" with other words: each view is that of one alternative."""
 _ALL_VIEWS = ("PA", "AP", "LATERAL", "OTHER")
 _TECHNIQUE = (
     r"(?:portables?|bedside|mobile|supine|upright|erect|semi-?\s?(?:erect|upright|supine)|decubitus|sitting|recumbent"
@@ -185,7 +188,7 @@ def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
     text, found, other_ids = _ids(_FOLDER.sub(" ", _QUOTES.sub("", query)))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
-    text, views = _views(text)
+    text, views, view_choices = _views(text)
     text, limits = _taken(_LIMIT, text)
     text, date_from, date_to, unread_dates = taken_dates(text)
     text, sex, (age_from, age_to), groups = taken_patients(text)
@@ -202,7 +205,7 @@ def read_text_filters(query: str) -> TextFilters:
         date_from,
         date_to,
         unread_dates,
-        (*other_ids, *(one["phrase"] for one in techniques), *groups),
+        (*other_ids, *(one["phrase"] for one in techniques), *view_choices, *groups),
     )
 
 
@@ -235,15 +238,16 @@ def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]
     return pattern.sub(" ", text), list(pattern.finditer(text))
 
 
-def _views(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return the text without the words that name a view of the image, and the views that it asks for.
+def _views(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    """Return the text without the words that name a view of the image, the views that it asks for, and their choices.
 
-    If it only denies some, the others: "not AP".
+    If it only denies some, the others: "not AP". A choice is "PA with edema or AP with effusion": no filter holds it.
     """
     views: dict[str, None] = {}
     denied = set[str]()
     kept: list[str] = []
     end = 0
+    asked_for: list[re.Match[str]] = []
     for match in _VIEWS.finditer(text):
         denial = _DENIED_BEFORE.search(text[end : match.start()])
         if not _is_view(match, text, is_denied=denial is not None):
@@ -255,13 +259,19 @@ def _views(text: str) -> tuple[str, tuple[str, ...]]:
             denied |= {view for name in names for view in (_FRONTAL if name == "FRONTAL" else (name,))}
         else:
             views |= dict.fromkeys(names)
+            asked_for.append(match)
         kept.append(before[: denial.start()] if denial else before)
         end = behind.end() if behind else match.end()
     rest = " ".join([*kept, text[end:]])
+    choices = tuple(
+        text[one.start() : other.end()]
+        for one, other in pairwise(asked_for)
+        if one["first"].lower() != other["first"].lower() and _OR_BETWEEN.search(text, one.end(), other.start())
+    )
     if not denied:
-        return rest, tuple(views)
+        return rest, tuple(views), choices
     asked = [view for name in views for view in (_FRONTAL if name == "FRONTAL" else (name,))] or _ALL_VIEWS
-    return rest, tuple(view for view in asked if view not in denied)
+    return rest, tuple(view for view in asked if view not in denied), choices
 
 
 def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:

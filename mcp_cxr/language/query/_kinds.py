@@ -18,11 +18,17 @@ _KIND_BEHIND = re.compile(
 """A kind of the finding before it: "nodules that are calcified"."""
 _SIDED = r"\s+(?:(?:on|in|at)\s+(?:the\s+)?)?(?P<{}>left|right)\b"
 _ON_EACH_SIDE = re.compile(
-    rf"[,:]?\s+(?P<kind>[\w-]+){_SIDED.format('side')}(?P<join>\s*,?\s*(?:and|or)\s+|\s*,\s*)"
+    rf"[,:]?\s+(?P<kind>[\w-]+){_SIDED.format('side')}(?P<join>\s*,?\s*(?:and|or|but|while)\s+|\s*,\s*)"
     rf"(?P<other_kind>[\w-]+){_SIDED.format('other_side')}",
     re.IGNORECASE,
 )
 """What the finding before it is on each side: "effusions, large on the left and small on the right"."""
+_ON_EACH_SIDE_BEFORE = re.compile(
+    r"\b(?P<kind>[\w-]+)\s+(?P<side>left|right)(?P<join>\s*,?\s*(?:and|or)\s+)(?P<other_kind>[\w-]+)\s+"
+    r"(?P<other_side>left|right)\s+(?P<rest>[a-z].*)$",
+    re.IGNORECASE,
+)
+"""The same before the finding: "new left and old right rib fractures"."""
 _MOST_KINDS = 8  # for each, the text before it is read once more
 
 
@@ -62,17 +68,24 @@ def _named_one(match: re.Match[str]) -> str:
 
 def _with_sides_apart(text: str) -> str:
     """Return a text with the finding named for each side: "left large effusions and right small effusions"."""
-    match = _ON_EACH_SIDE.search(text)
+    match = _ON_EACH_SIDE.search(text) or _ON_EACH_SIDE_BEFORE.search(text)
     if match is None or match["side"].lower() == match["other_side"].lower():
         return text
     kinds = (match["kind"], match["other_kind"])
-    before = text[: match.start()]
+    if any(mentions_findings(kind) or not modifier_values(kind) for kind in kinds):
+        return text
+    before, rest = text[: match.start()], match.groupdict().get("rest")
+    if rest:
+        noun = next((one.text for one in query_mentions(rest) if one.finding), "")
+        is_next = bool(noun) and rest.lower().startswith(noun)
+        return f"{text[: match.end('side')]} {noun}{text[match.end('side') :]}" if is_next else text
     noun = next((one.text for one in reversed(query_mentions(before)) if one.finding), "")
     at = before.lower().rfind(noun) if noun else -1
-    if at < 0 or any(mentions_findings(kind) or not modifier_values(kind) for kind in kinds):
+    if at < 0:
         return text
     first, second = f"{match['side']} {kinds[0]} {before[at:]}", f"{match['other_side']} {kinds[1]} {noun}"
-    return f"{before[:at]}{first}{match['join']}{second}{text[match.end() :]}"
+    join = " or " if " or " in match["join"] else " and "
+    return f"{before[:at]}{first}{join}{second}{text[match.end() :]}"
 
 
 def _with_kinds_before(text: str) -> str:

@@ -93,23 +93,33 @@ def _alternatives(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> Qu
 
 def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:
     """Return the meaning of the first tokens, up to "or": "and" joins more closely."""
-    meaning, is_first = QueryMeaning(), True
+    meaning, is_first, before_findings = QueryMeaning(), True, list[list[frozenset[str]]]()
     while tokens and tokens[0] != ")" and (is_first or not tokens[0].startswith(":or")):
         before = list(tokens)
         operator = tokens.pop(0) if tokens[0].startswith(":") else ""
         part = _part(tokens, parse)
         is_denied = operator.endswith(("not", "without", "no"))
-        if part.modifiers and part.is_empty and meaning.wanted:
-            values = list(map(modifier_values, part.modifiers))
-            is_choice = re.search(r"\bor\b", part.text, re.IGNORECASE)
-            choices = values if is_choice else [frozenset[str]().union(*values)]
-            meaning = _qualified(meaning, choices, is_denied=is_denied)
-            continue
-        if is_denied:
-            part = _denied(part, _written(before[: len(before) - len(tokens)]))
-        meaning = _both(meaning, part)
+        if part.modifiers and part.is_empty and (meaning.wanted or not is_denied):
+            choices = _choices(part)
+            if meaning.wanted:
+                meaning = _qualified(meaning, choices, is_denied=is_denied)
+            else:
+                before_findings.append(choices)
+        else:
+            if is_denied:
+                part = _denied(part, _written(before[: len(before) - len(tokens)]))
+            meaning = _both(meaning, part)
         is_first = False
+    for choices in before_findings:  # "left AND (effusion OR mass)"
+        meaning = _qualified(meaning, choices, is_denied=False)
     return meaning
+
+
+def _choices(part: QueryMeaning) -> list[frozenset[str]]:
+    """Return the sides, places or the like of which one is asked for; one set of all if they are not alternatives."""
+    values = list(map(modifier_values, part.modifiers))
+    is_choice = re.search(r"\bor\b", part.text, re.IGNORECASE)
+    return values if is_choice else [frozenset[str]().union(*values)]
 
 
 def _part(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:

@@ -46,6 +46,7 @@ _NAMES: Final = {
         r"(?:\s+(?:shows?|mentions?|reports?)\b[^,.;]*)?"
         rf"|without\s+(?:an?\s+|any\s+)?{_OTHER_STUDY})\b"
     ),
+    "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"
     + _NUMBER

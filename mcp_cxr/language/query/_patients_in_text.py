@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
 _YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.|y\b)[\s-]*(?:olds?)?"
@@ -118,19 +119,42 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     not_applied = [f"not {match[0]}" for match, is_denied in ages if is_denied and not _complement(match)]
     for match, is_denied in ages:
         low, high = (_complement(match) or (low, high)) if is_denied else _ages(match.groupdict(), low, high)
+    if choice := _choice_of_ages([match for match, is_denied in ages if not is_denied]):
+        words, low, high = choice
+        not_applied.append(words)
     text, vague = _taken(_NO_AGES, text)
+    spans: dict[str, tuple[int | None, int | None]] = {}
     for words, span in _AGE_GROUPS.items():
         text, groups = _taken(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), text)
         for match, is_denied in groups:
             lowest, highest = _others(*span) if is_denied else span
             not_applied += [f"not {match[0]}"] * (is_denied and lowest is highest is None)
-            low = lowest if low is None and (high is None or (lowest or 0) <= high) else low
-            high = highest if high is None and (highest is None or highest >= (low or 0)) else high
+            spans[match[0]] = (lowest, highest)
+    not_applied += [" or ".join(spans)] * _are_apart(spans.values())
+    for lowest, highest in () if _are_apart(spans.values()) else spans.values():
+        low = lowest if low is None and (high is None or (lowest or 0) <= high) else low
+        high = highest if high is None and (highest is None or highest >= (low or 0)) else high
     for name, words in _SEX.items():
         text, found = _taken(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), text)
         sexes += [{"F": "M", "M": "F"}[name] if is_denied else name for _, is_denied in found]
     not_applied += [f"{'not ' * is_denied}{match[0]}" for match, is_denied in vague]
     return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high), tuple(not_applied)
+
+
+def _choice_of_ages(matches: Sequence[re.Match[str]]) -> tuple[str, int | None, int | None] | None:
+    """Return two ages that "or" joins as written, and the lowest and highest of both: "over 60 or women over 70"."""
+    for one, other in pairwise(matches):
+        if re.search(r"\bor\b", one.string[one.end() : other.start()], re.IGNORECASE):
+            lows, highs = zip(*(_ages(match.groupdict(), None, None) for match in (one, other)), strict=True)
+            low = None if None in lows else min(lows)
+            return one.string[one.start() : other.end()], low, None if None in highs else max(highs)
+    return None
+
+
+def _are_apart(spans: Iterable[tuple[int | None, int | None]]) -> bool:
+    """Whether no patient is of two ages that words stand for: children and the elderly."""
+    lows, highs = [low or 0 for low, _ in spans], [high for _, high in spans if high is not None]
+    return bool(highs) and max(lows) > min(highs)
 
 
 def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[tuple[re.Match[str], bool]]]:

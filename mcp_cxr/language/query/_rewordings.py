@@ -59,8 +59,9 @@ _SIGNS: Final[_Rewordings] = (
     (r"\s(?:\+|&+)\s", " and "),
     (r"\s\|+\s", " or "),
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
+    (r",?\s*[a-z][\w -]{0,40}?\s*[:=]\s*(?:unknown|any|null|n/a)\b", ""),
     (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
-    (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1, "),
+    (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1; "),
     (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
 )
 """Signs, fields and answers: "effusion=yes", "rib #", "Edema? No."."""
@@ -181,6 +182,7 @@ _DENIALS: Final[_Rewordings] = (
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (_LEFT_OUT_BEHIND, r" without \1; "),
     (_EXCEPT_WHERE, "except "),
+    (r"\b(no|without(?: any)?)\s+lines\b(?!\s+(?:and|or|nor)\b|\s*[,/])", r"\1 catheters"),
     (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
     (
         r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
@@ -255,8 +257,15 @@ _LINES_AND_TUBES = (
     r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
     r"(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)"
 )
+_NO_SIDE = rf"(?:(?!\b(?:{_SIDES}|bilateral)\b)[^.;:])"
+_ON_ONE_SIDE = (
+    rf"^\W*(?:(?:on|in) the )?({_SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
+    rf"({_NO_SIDE}*?\s(?:or|and)\s{_NO_SIDE}*?)[.;]?$"
+)
 _LISTS: Final[_Rewordings] = (
     (r"\band\s*/\s*or\b", "or"),
+    (_ON_ONE_SIDE, r"\2 on the \1"),
+    (r"\b(devices?)\s*(?:,|and|or|nor|/)\s*(?:lines?|tubes?)\b", r"\1"),
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
@@ -317,6 +326,11 @@ _PLACES: Final[_Rewordings] = (
         r"\b(stomach)\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?(?:in|into) (the chest)\b",
         r"\1 in \2",
     ),
+    (rf"\bblood in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 hemothorax"),
+    (r"\bair\s+(?:[a-z]+ing |[a-z]+ed )?under the skin\b", "subcutaneous emphysema"),
+    (r"\blungs? (?:(?:is|are) )?(?:full of|filled with) (?:fluid|water)\b", "pulmonary edema"),
+    (r"\blungs (?:that )?(?:are|look|appear|seem) (?:too )?(?:big|large)\b", "hyperinflation"),
+    (r"\bheart (?:is|was) weak\b|\bweak heart\b", "heart failure"),
     (rf"\bfluid in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 pleural fluid"),
     (rf",?\s*\bboth (?=(?:on|in|at) the {_SIDES}\b)", " "),
     (r"\b(air|gas) (under|beneath|below) both (hemi)?diaphragms\b", r"\1 \2 the diaphragm"),

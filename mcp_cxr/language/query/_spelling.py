@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 """Letters of a word in which one edit, or two, are taken as a misspelling."""
+_MOST_EDITS = 2
 _FEWEST_LETTERS = 3
 """Letters of a word that is corrected if that makes a phrase of the tables with the word beside it: "lower lob"."""
 _LONGEST = 30  # letters: no longer word is corrected
@@ -107,6 +108,8 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
         parts.append(query[end : match.start()])
         end = match.end()
         candidates = _candidates(word) if _is_unknown(word, known) else ()
+        if is_everyday_word(word):  # "through" is no short form of "throughout"
+            candidates = tuple(one for one in candidates if len(one) - len(word) <= _MOST_EDITS)
         if candidates and (len(word) < _ONE_EDIT_FROM or is_everyday_word(word)):
             candidates = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))
         elif len(candidates) > 1:
@@ -142,7 +145,7 @@ def _known_stems() -> frozenset[str]:
 @lru_cache(maxsize=4096)
 def _candidates(word: str) -> tuple[str, ...]:
     """Return the words of the tables nearest to a word, forms of one stem as one."""
-    furthest = 2 if len(word) >= _TWO_EDITS_FROM else 1
+    furthest = _MOST_EDITS if len(word) >= _TWO_EDITS_FROM else 1
     by_distance: dict[int, dict[str, str]] = {}
     for candidate in _finding_words():
         if abs(len(candidate) - len(word)) <= furthest:

@@ -48,9 +48,12 @@ def test_short_known_and_far_words_are_left(query: str) -> None:
     assert parse_query_text(query).corrections == ()
 
 
-@pytest.mark.parametrize("word", ["every", "placement", "operative", "years", "inpatients", "angel", "shadows"])
+@pytest.mark.parametrize(
+    "word", ["every", "placement", "operative", "years", "inpatients", "angel", "shadows", "through"]
+)
 def test_everyday_words_are_not_corrected(word: str) -> None:
     assert parse_query_text(f"pneumothorax {word} something").corrections == ()
+    assert parse_query_text(f"bulging {word} the fissure").corrections == ()
 
 
 def test_one_edit_is_an_insertion_a_deletion_a_replacement_or_a_swap() -> None:

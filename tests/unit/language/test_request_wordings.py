@@ -15,6 +15,8 @@ from mcp_cxr.language import parse_query_text
         ("Find rib fractures. They are for our trauma project", ["rib fracture"]),
         ("I want masses as controls for our pneumonia study", ["mass"]),
         ("hilar lymphadenopathy for a lecture on sarcoidosis", ["hilar lymphadenopathy"]),
+        ("find nodules so that I can audit missed pneumonia", ["nodule"]),
+        ("effusions, in order to train an edema model", ["pleural effusion"]),
         ("find nodules; we will use them as a cancer cohort", ["nodule"]),
         ("I'm writing a paper on edema. Which images show a mass?", ["mass"]),
         ("For hard-negative mining of a pneumonia detector I need masses", ["mass"]),

@@ -28,11 +28,12 @@ _DATES = re.compile(
     rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END}"
     rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END}"
     rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)(?:in\s+)?{_YEAR})+){_END}"
-    rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|no) (?:earlier|older) than"
+    rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|nor|no) (?:earlier|older) than"
     rf"|not before)\s+(?P<since>{_DATE}){_END}(?:\s+on(?:wards?)?\b)?"
     rf"|from\s+(?P<onwards>{_DATE}){_END}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"
     rf"|(?:after|post(?=[\s-])|later than|newer than)[\s-]+(?P<after>{_DATE}){_END}"
-    rf"|(?:until|till|up to|through|on or before|(?:not|no) (?:later|newer) than|not after)\s+(?P<until>{_DATE}){_END}"
+    rf"|(?:until|till|up to|through|on or before|(?:not|nor|no) (?:later|newer) than|not after)"
+    rf"\s+(?P<until>{_DATE}){_END}"
     rf"|(?:before|pre(?=[\s-])|prior to|earlier than|older than)[\s-]+(?P<before>{_DATE}){_END}"
     rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date[:=]?|the\s+(?=year\b)|(?=year\b))\s*\b(?:the\s+(?:year\s+)?|year\s+)?(?P<within>{_DATE}){_END}"
     rf"|(?P<earliest>{_DATE})\s*(?:[-\u2013]|to|until|till|through)\s*(?P<latest>{_DATE}){_END}|(?:the\s+)?(?<!/)(?P<day>{_EXACT}){_END}"
@@ -131,13 +132,16 @@ def taken_dates(text: str) -> tuple[str, str | None, str | None, tuple[str, ...]
 
 
 def _without(pattern: re.Pattern[str], text: str) -> tuple[str, list[str]]:
-    """Return a text without the dates of a pattern, and these as they are written."""
+    """Return a text without the dates of a pattern and what denies them, and these as they are written."""
     matches = [one for one in pattern.finditer(text) if not _HUNDREDS.match(text, one.start("named"))]
-    kept, end = list[str](), 0
+    kept, named, end = list[str](), list[str](), 0
     for match in matches:
-        kept += [text[end : match.start()], " "]
+        before = text[end : match.start()]
+        denied = _DENIED.search(before)
+        kept += [before[: denied.start()] if denied else before, " "]
+        named.append(f"{denied[0] if denied else ''}{match['named']}")
         end = match.end()
-    return "".join([*kept, text[end:]]), [one["named"] for one in matches]
+    return "".join([*kept, text[end:]]), named
 
 
 def _period(named: dict[str, str]) -> tuple[dt.date | None, dt.date | None] | None:

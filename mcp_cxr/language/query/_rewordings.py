@@ -40,7 +40,7 @@ _ABBREVIATIONS: Final[_Rewordings] = (
     (r"(?-i:\bL)(?:t\.?)?[\s-]sided\b", "left"),
     (r"(?-i:\bR)(?:t\.?)?[\s-]sided\b", "right"),
     (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
-    (r"\bnon-\s?(?=[a-z])", "non"),
+    (r"\bnon(?:-\s?|\s+)(?=[a-z])", "non"),
 )
 """Abbreviations that depend on what is beside them, and words that are written apart."""
 
@@ -115,6 +115,10 @@ _SEVERAL_STUDIES = (
     rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
 )
 _ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
+_ALLOWED = (
+    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)[^,;.()]+?\s+(?:(?:is|are|would be)\s+)?"
+    r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated)\b\s*\)?"
+)
 _REQUESTS: Final[_Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
@@ -134,10 +138,8 @@ _REQUESTS: Final[_Rewordings] = (
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
-    (
-        r"(?:^|[,;.]\s*)(?:but\s+)?[^,;.]+?\s+(?:is|are|would be)\s+(?:fine|ok(?:ay)?|acceptable|allowed|tolerated)\b",
-        "",
-    ),
+    (_ALLOWED, ""),
+    (r"\b(?:any|every)where (?:but|except(?: for)?|other than) (?:(?:in|at|on) )?(?:the )?", ", not in the "),
     (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),
     (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
     (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
@@ -164,11 +166,15 @@ _NOBODY_SAYS = (
     r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
     r"\s+(?:[a-z]+s|has [a-z]+ed)\b"
 )
+_OTHER_BEHIND_DENIAL = (
+    rf"(\b(?:no|without)\s+(?!{_SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{_SIDES}|bilateral)\b"
+    r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
+)
 _LEFT_OUT_BEHIND = (
-    r"(?:[,;]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
-    r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.])+?)\s+"
+    r"(?:[,;(]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
+    r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.()])+?)\s+"
     r"(?:excluded|ruled out|left out|filtered out|omitted|absent|not included)"
-    r"\s*(?:,|(?=$|[;.)]|(?:and|but|with)\b))"
+    r"\s*(?:[,)]|(?=$|[;.]|(?:and|but|with)\b))"
 )
 _EXCEPT_WHERE = (
     r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
@@ -182,7 +188,8 @@ _DENIALS: Final[_Rewordings] = (
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (_LEFT_OUT_BEHIND, r" without \1; "),
     (_EXCEPT_WHERE, "except "),
-    (r"\b(no|without(?: any)?)\s+lines\b(?!\s+(?:and|or|nor)\b|\s*[,/])", r"\1 catheters"),
+    (r"\b(no|without(?: any)?)\s+lines?\b(?!\s+(?:and|or|nor)\b|\s*/|\s*,(?!\s*no\b))", r"\1 catheters"),
+    (_OTHER_BEHIND_DENIAL, r"\1; "),
     (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
     (
         r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
@@ -194,7 +201,8 @@ _DENIALS: Final[_Rewordings] = (
         r"\bsa(?:ys?|id) nothing (?:of|about|on)\b|\bmak(?:es?|ing) no mention of\b|\b(?:is|are) silent (?:on|about)\b",
         "without",
     ),
-    (r"\bnot (?:due|secondary|related|attributable) to\b", "without"),
+    (r"\bnot (?:(?:due|secondary|related|attributable) to|(?:explained|caused) by)\b", "without"),
+    (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
     (_TELL_APART, r"\1 versus "),
@@ -215,10 +223,10 @@ _DENIALS: Final[_Rewordings] = (
 _SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
 _MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
 _LARGE = r"(?:large|big|severe|massive|marked|extensive)"
-_AT_LEAST = r"(?:at least|(?:no|not) (?:less|smaller) than)\s+"
-_AT_MOST = r"(?:at most|up to|(?:no|not) (?:more|larger|bigger|greater|worse) than)\s+"
-_MORE_THAN = r"(?<!no )(?<!not )(?:more|larger|bigger|greater|worse) than\s+"
-_LESS_THAN = r"(?<!no )(?<!not )(?:less|smaller|milder) than\s+"
+_AT_LEAST = r"(?:\b(?:at least|(?:no|not) (?:less|smaller) than)\s+|(?:>=|\u2265)\s*)"
+_AT_MOST = r"(?:\b(?:at most|up to|(?:no|not) (?:more|larger|bigger|greater|worse) than)\s+|(?:<=|\u2264)\s*)"
+_MORE_THAN = r"(?:(?<!no )(?<!not )\b(?:more|larger|bigger|greater|worse) than\s+|>\s*)"
+_LESS_THAN = r"(?:(?<!no )(?<!not )\b(?:less|smaller|milder) than\s+|<\s*)"
 _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|more(?: severe)?|worse|above|over)\b"
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
@@ -230,11 +238,11 @@ _SIZES: Final[_Rewordings] = (
         "cardiomegaly",
     ),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
-    (rf",?\s*\b(?:{_AT_LEAST}{_SMALL}\b|{_SMALL}{_OR_MORE})", " "),
-    (rf"\b(?:{_AT_LEAST}{_MODERATE}\b|{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
-    (rf"\b(?:{_AT_LEAST}{_LARGE}\b|{_LARGE}{_OR_MORE}|{_MORE_THAN}{_MODERATE}\b)", "large"),
-    (rf"\b(?:{_AT_MOST}{_SMALL}\b|{_SMALL}{_OR_LESS}|{_LESS_THAN}{_MODERATE}\b)", "small"),
-    (rf"\b(?:{_AT_MOST}{_MODERATE}\b|{_MODERATE}{_OR_LESS}|{_LESS_THAN}{_LARGE}\b)", "small or moderate"),
+    (rf",?\s*(?:{_AT_LEAST}{_SMALL}\b|\b{_SMALL}{_OR_MORE})", " "),
+    (rf"(?:{_AT_LEAST}{_MODERATE}\b|\b{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
+    (rf"(?:{_AT_LEAST}{_LARGE}\b|\b{_LARGE}{_OR_MORE}|{_MORE_THAN}{_MODERATE}\b)", "large"),
+    (rf"(?:{_AT_MOST}{_SMALL}\b|\b{_SMALL}{_OR_LESS}|{_LESS_THAN}{_MODERATE}\b)", "small"),
+    (rf"(?:{_AT_MOST}{_MODERATE}\b|\b{_MODERATE}{_OR_LESS}|{_LESS_THAN}{_LARGE}\b)", "small or moderate"),
 )
 """The least and the most that a size may be, and what is neither normal nor enlarged."""
 
@@ -249,7 +257,8 @@ _NOT_FIRST = "".join(
     f"(?<!{one} {join} )" for one in ("hilar", "mediastinal", "paratracheal") for join in ("and", "or")
 )
 _NODES = (
-    rf"(?<!calcified ){_NOT_FIRST}\b(?:enlarged\s+)?({_NODAL}(?:\s*(?:,|/|and|or)\s*{_NODAL})*)\s+"
+    rf"(?<!calcified )(?<!calcification of )(?<!calcification in ){_NOT_FIRST}"
+    rf"\b(?:enlarged\s+)?({_NODAL}(?:\s*(?:,|/|and|or)\s*{_NODAL})*)\s+"
     r"(?:lymph\s*)?nodes?\b(?!\s+enlarge|.*\bcalcif)"
 )
 _LINES_AND_TUBES = (
@@ -335,6 +344,11 @@ _PLACES: Final[_Rewordings] = (
     (rf",?\s*\bboth (?=(?:on|in|at) the {_SIDES}\b)", " "),
     (r"\b(air|gas) (under|beneath|below) both (hemi)?diaphragms\b", r"\1 \2 the diaphragm"),
     (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
+    (r"(\bor\s+[\w\s-]+?),\s*(?:left or right|right or left)(?=\s*(?:$|[,;.)]))", r"\1"),
+    (
+        r"\bheart (?:is |has been )?(?:shifted|displaced|pushed|pulled)(?: over)? (?=to the)",
+        "mediastinum is shifted ",
+    ),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
     (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)", " "),
     (r"\bin (?:place|situ)\b(?! of\b)", ""),

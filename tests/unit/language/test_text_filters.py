@@ -35,6 +35,12 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
             TextFilters("with edema or with a mass", ("PA", "AP"), not_applied=("PA films with edema or AP films",)),
         ),
         ("ratio above 50%", TextFilters("ratio above 50%")),
+        ("excluding 2015, edema", TextFilters(", edema", unread_dates=("excluding 2015",))),
+        ("edema, not 2015", TextFilters("edema,", unread_dates=("not 2015",))),
+        (
+            "not earlier than March 2014 nor later than May 2014",
+            TextFilters("", date_from="2014-03-01", date_to="2014-05-31"),
+        ),
         ("top 3 pneumonia", TextFilters("pneumonia", limit=3)),
         ("show 500 effusions", TextFilters("effusions", limit=100)),
         ("women over 60 with cardiomegaly", TextFilters("with cardiomegaly", sex="F", age_from=60)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from itertools import pairwise
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -169,16 +170,17 @@ def _as_differential(
         stated: Tokens of structures, of which the findings are said.
     """
     alternatives: set[int] = set()
-    for index, (_, one) in enumerate(mentions):
-        if index and one.joined_by in ALTERNATIVES and not {one.name, mentions[index - 1][1].name} <= _SHAPES:
-            alternatives |= {index - 1, index}
+    for (before, first), (token, one) in pairwise(mentions):
+        is_of_one = token == before or {one.name, first.name} <= _SHAPES  # "opacity in the upper or middle lobe"
+        if one.joined_by in ALTERNATIVES and not is_of_one:
+            alternatives |= {before, token}
     if not alternatives or not {"no", "not", "without"}.isdisjoint(sentence.tokens[: mentions[0][0]]):
         return mentions
     return [
         (token, one._replace(status=Status.POSSIBLE))
-        if index in alternatives and token not in stated and _is_observed(one)
+        if token in alternatives and token not in stated and _is_observed(one)
         else (token, one)
-        for index, (token, one) in enumerate(mentions)
+        for token, one in mentions
     ]
 
 

@@ -176,7 +176,10 @@ def _parts_in_order(of_finding: Sequence[IndexedValues], at: int, spans: Sequenc
         if index > at and spans[index].dimension == "change":  # "in the right apex and left base have worsened"
             is_apart = is_apart or any(span.first in PLURAL_VERBS for span in spans[max(at, previous) + 1 : index])
         is_apart = is_apart or (spans[previous].dimension == "change" and spans[previous + 1].first in ("in", "of"))
-        if parts[-1] and (is_apart or (previous < at < index and not parts[-1].isdisjoint(SIDES))):
+        is_sided = previous < at < index and not parts[-1].isdisjoint(SIDES)
+        if spans[index].dimension == "change" and not parts[-1].issuperset(SIDES):
+            is_sided = False  # "right effusion increased, left decreased"
+        if parts[-1] and (is_apart or is_sided):
             parts.append(set())
         parts[-1].update(values)
         previous = index

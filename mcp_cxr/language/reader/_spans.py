@@ -313,7 +313,8 @@ def _end_of_statement(sentence: Sentence, start: int) -> int:
 def _with_ones_named(sentence: Sentence) -> Sequence[str]:
     """Return the tokens of "no large effusion, but a small one" as those of "..., but a small effusion".
 
-    And those of "right effusion is smaller, the left is larger" as those of "..., the left effusion is larger".
+    And those of "right effusion is smaller, the left is larger" as those of "..., the left effusion is larger", and of
+    "no effusion on the left, small on the right" as "..., small effusion on the right".
     """
     named: Sequence[str] = ()
     tokens: list[str] = []
@@ -326,10 +327,30 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         is_pronoun = span.first == "those" or [*sentence.tokens[max(0, span.start - 1) : span.end]] == ["the", "one"]
         is_one = is_one or (is_pronoun and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
         tokens += named if named and is_one else words
+        if (
+            named
+            and span.dimension == "size"
+            and _is_denied_before(spans, at)
+            and _is_side_alone(spans[at + 1 : at + 5])
+        ):
+            tokens += named
         is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
         if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:
             tokens += named
     return tokens
+
+
+def _is_denied_before(spans: Sequence[Span], at: int) -> bool:
+    """Whether a separator stands before a span, and before that a finding with a side, or a side, after a denial."""
+    clause = spans[max(0, at - _LONGEST_LIST) : max(0, at - 1)]
+    return spans[at - 1].first in (",", ";", "but") and any(one.is_cue("absent") for one in clause)
+
+
+def _is_side_alone(following: Sequence[Span]) -> bool:
+    """Whether a clause goes on and ends with a side: "on the right"."""
+    rest = [one for one in following if one.first not in ("on", "in", "at", "the")]
+    is_side = bool(rest) and rest[0].dimension == "side"
+    return is_side and (len(rest) == 1 or rest[1].is_separator)
 
 
 def _elliptic_at(tokens: Sequence[str], stems: Sequence[str], start: int) -> tuple[int, FindingEntry] | None:

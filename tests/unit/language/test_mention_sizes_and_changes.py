@@ -158,6 +158,14 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "The effusion on the left has resolved and the one on the right has decreased.",
             [("pleural effusion", {"left", "resolved"}), ("pleural effusion", {"right", "improved"})],
         ),
+        (
+            "Right effusion increased, left decreased.",
+            [("pleural effusion", {"right", "worse"}), ("pleural effusion", {"left", "improved"})],
+        ),
+        (
+            "No effusion on the left, small on the right.",
+            [("pleural effusion", {"left"}), ("pleural effusion", {"small", "right"})],
+        ),
         ("Edema is clearing.", [("pulmonary edema", {"improved"})]),
         ("A PICC is seen; slight advancement is advised.", [("picc", set())]),
     ],

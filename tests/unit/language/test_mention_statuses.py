@@ -50,6 +50,9 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
             {"pleural effusion": ABSENT, "pulmonary edema": ABSENT},
         ),
         ("Effusion: nil.", {"pleural effusion": ABSENT}),
+        ("Completely resolved pneumonia.", {"pneumonia": ABSENT}),
+        ("No definite change in the pneumothorax.", {"pneumothorax": PRESENT}),
+        ("Consolidation in the RUL/RML.", {"consolidation": PRESENT}),
         ("Absent pneumothorax.", {"pneumothorax": ABSENT}),
         ("Free from consolidation, and no features of failure.", {"consolidation": ABSENT, "heart failure": ABSENT}),
         ("", {}),
@@ -205,6 +208,7 @@ def test_a_cue_after_the_last_of_several_statements_concerns_that_one(sentence: 
         ("Pneumothorax is not definitely seen.", set()),
         ("Pneumothorax is seen on neither side.", set()),
         ("Follow-up to document resolution of pneumonia.", set()),
+        ("No pneumothorax and only a trace effusion.", {"pleural effusion"}),
     ],
 )
 def test_a_denial_ends_where_something_new_is_said(sentence: str, present: set[str]) -> None:

@@ -109,9 +109,12 @@ def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
     if len(held) < _FEWEST:
         return [wanted]
     rest = wanted.modifiers.difference(*chain)
-    if any(values.isdisjoint(SIDES) for values in chain):  # "right middle or lower lobe"
-        rest |= wanted.modifiers & {*SIDES}
-    return [replace(wanted, modifiers=rest | values) for values in held]
+    sides = {values & {*SIDES} for values in chain} - {frozenset[str]()}
+    shared = next(iter(sides)) if len(sides) == 1 else frozenset[str]()  # "right middle or lower lobe"
+    return [
+        replace(wanted, modifiers=rest | values | (shared if values.isdisjoint(SIDES) else frozenset[str]()))
+        for values in held
+    ]
 
 
 def chains_of_denials(chains: Sequence[Chain], groups: Iterable[Sequence[WantedFinding]]) -> list[Chain]:

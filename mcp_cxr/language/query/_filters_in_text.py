@@ -71,12 +71,16 @@ _DENIED_TECHNIQUE = re.compile(
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"
 _QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
+_EXCLUDED_LIST = re.compile(
+    r"\b(?:exclude|excluding|exclusions?(?: criteria)?)\s*:\s*(?P<list>[^.;:]*,[^.;:]*)(?=[.;]|$)", re.IGNORECASE
+)
+"""What is left out as a list: "exclude: women, AP, edema"."""
 _FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|jpe?g|png)\b", re.IGNORECASE)
 """What stands around ids in a path of MIMIC-CXR."""
 _ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
 _ID = re.compile(
     rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])"
-    rf"|\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b",
+    rf"|\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b(?:['\u2019]s\b)?",
     re.IGNORECASE,
 )
 
@@ -186,7 +190,8 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    text, found, other_ids = _ids(_FOLDER.sub(" ", _QUOTES.sub("", query)))
+    query = _EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query))
+    text, found, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views, view_choices = _views(text)
     text, limits = _taken(_LIMIT, text)
@@ -207,6 +212,10 @@ def read_text_filters(query: str) -> TextFilters:
         unread_dates,
         (*other_ids, *(one["phrase"] for one in techniques), *view_choices, *groups),
     )
+
+
+def _excluded_one_by_one(match: re.Match[str]) -> str:
+    return ", ".join(f"exclude {one.strip()}" for one in match["list"].split(",") if one.strip())
 
 
 def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...]]:

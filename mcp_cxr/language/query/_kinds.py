@@ -29,6 +29,8 @@ _ON_EACH_SIDE_BEFORE = re.compile(
     re.IGNORECASE,
 )
 """The same before the finding: "new left and old right rib fractures"."""
+_LOCATING = frozenset("anterior posterior lateral medial superior inferior peripheral".split())
+"""Words that tell where a place is."""
 _MOST_KINDS = 8  # for each, the text before it is read once more
 
 
@@ -40,6 +42,25 @@ def query_mentions(text: str) -> list[Mention]:
 def mentions_findings(text: str) -> bool:
     """Whether a text names a finding."""
     return any(one.finding for one in query_mentions(text))
+
+
+def without_stray_places(text: str, request_words: frozenset[str]) -> tuple[str, tuple[str, ...]]:
+    """Return a text without the sides and places of what is no finding, and these: "left widget, effusion".
+
+    Args:
+        text: The query.
+        request_words: Words that a place may end with: "on the left side, effusion".
+    """
+    strays = list[str]()
+    *parts, last = re.split(r"(?<=[,:;])\s+", text)
+    for index, part in enumerate(parts[:_MOST_KINDS]):
+        mentions = query_mentions(part)
+        named = modifiers_in(part)
+        is_other = bool(mentions) and not modifier_values(mentions[-1].text) and mentions[-1].text not in request_words
+        if named and is_other and not any(one.finding for one in mentions) and mentions[-1].text not in _LOCATING:
+            strays += named
+            parts[index] = ", ".join([*(one.text for one in mentions if not modifier_values(one.text)), ""]).rstrip()
+    return " ".join([*parts, last]), tuple(strays)
 
 
 def with_kinds_named(text: str) -> str:

@@ -32,7 +32,7 @@ from mcp_cxr.language.query._alternatives import (
 )
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
-from mcp_cxr.language.query._kinds import mentions_findings, query_mentions, with_kinds_named
+from mcp_cxr.language.query._kinds import mentions_findings, query_mentions, with_kinds_named, without_stray_places
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._nested import parsed_nested
 from mcp_cxr.language.query._not_applied import without_not_applied
@@ -190,7 +190,8 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
-    text, chains = without_joins(with_kinds_named(_plain(_with_fragments_joined(text))))
+    text, strays = without_stray_places(_plain(_with_fragments_joined(text)), REQUEST_WORDS)
+    text, chains = without_joins(with_kinds_named(text))
     mentions = query_mentions(text)
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
     findings = [one for one in mentions if one.finding]
@@ -203,7 +204,7 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
         ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
-        modifiers=() if findings else _unique(modifiers_in(text)),
+        modifiers=strays if findings else _unique([*strays, *modifiers_in(text)]),
         changes_denied=_unique(one for statement in statements(text) for one in changes_denied(statement)),
     )
 

@@ -29,6 +29,7 @@ _PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascu
 _ABBREVIATIONS: Final[_Rewordings] = (
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
+    (r"(?<!air)(?<!air[ /-])\bfluid[ -]levels?\b", "air-fluid level"),
     (rf"\b({_PREFIXES})[ -](?={_PREFIXED})", r"\1"),
     (r"\bvasc\b\.?(?=\s*(?:$|[,;]))", "vascularity"),
     (r"\bvasc\b\.?", "vascular"),
@@ -51,6 +52,8 @@ _SIGNS: Final[_Rewordings] = (
     (r"[\"\u201c\u201d\u201e]", ""),
     (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
     (r"\?\s*yes\b[.,;]*", "; "),
+    (r"(?<=\w)\s+yes(?!\s+or\b)(?=\s*(?:$|[,;.]))", "; "),
+    (r"\b(?!or\b)([\w-]+)\s+no(?=\s*(?:$|[,;.]))", r"without \1; "),
     (r"([^.,;?]+)\?\s*no\b(?!\s+\w)[.,;]*", r" without \1; "),
     (r"([\w-]+)\s+-(?=\s*(?:$|[,;.]))", r"without \1"),
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
@@ -286,6 +289,7 @@ _LISTS: Final[_Rewordings] = (
     (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (_LOBES, r"\1 \4 \2 "),
+    (rf"\b({_SIDES} (?:upper|middle|lower))(?=\s*,|\s+(?:or|and)\s+(?:{_SIDES}|lingular?)\b)", r"\1 lobe"),
     (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
     (rf"\b{_OF_BONES}\b", r"\1\2 \5 \3 \1\4 \5"),
     (_NODES, r"\1 lymphadenopathy"),

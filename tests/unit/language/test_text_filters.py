@@ -41,6 +41,11 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
             "not earlier than March 2014 nor later than May 2014",
             TextFilters("", date_from="2014-03-01", date_to="2014-05-31"),
         ),
+        (
+            "exclude: women, under 40s, AP. include: edema",
+            TextFilters(", , . include: edema", ("PA", "LATERAL", "OTHER"), sex="M", age_from=40),
+        ),
+        ("patient 10000032's edema", TextFilters("edema", subject_id="10000032")),
         ("top 3 pneumonia", TextFilters("pneumonia", limit=3)),
         ("show 500 effusions", TextFilters("effusions", limit=100)),
         ("women over 60 with cardiomegaly", TextFilters("with cardiomegaly", sex="F", age_from=60)),

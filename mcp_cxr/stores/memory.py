@@ -33,7 +33,7 @@ from mcp_cxr.stores._shared import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Container, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -363,14 +363,15 @@ def _image_passes(image: ImageRecord, where: Filter) -> bool:
     )
 
 
-def _study_passes(study: Study, terms: Container[str], where: Filter) -> bool:
+def _study_passes(study: Study, terms: Mapping[str, int], where: Filter) -> bool:
     labels = study.labels
     return (
-        all(labels.get(label) == 1 for label in where.labels)
-        and not (where.labels_absent and (not labels or study.positives_only))
-        and not any(labels.get(label) for label in where.labels_absent)
+        _clauses_hold(where.clauses, terms)
+        and (not where.labels or all(labels.get(label) == 1 for label in where.labels))
+        and not (
+            where.labels_absent and (not labels or study.positives_only or any(map(labels.get, where.labels_absent)))
+        )
         and not (where.labels_blank and (not labels or labels.keys() >= set(where.labels_blank)))
-        and all(_clause_holds(clause, terms) for clause in where.clauses)
         and where.split in (None, study.split)
         and (where.date_from is None or (study.study_date or "") >= where.date_from)
         and (where.date_to is None or "" < (study.study_date or "") <= where.date_to)
@@ -388,5 +389,9 @@ def _age_passes(age: int | None, where: Filter) -> bool:
     return age is not None and (where.age_from or 0) <= age <= (age if where.age_to is None else where.age_to)
 
 
-def _clause_holds(clause: TermClause, terms: Container[str]) -> bool:
-    return any(term in terms for term in clause.any_of) or any(term not in terms for term in clause.or_lacks)
+def _clauses_hold(clauses: Iterable[TermClause], terms: Mapping[str, int]) -> bool:
+    """Return whether a study's terms pass every clause; most of the time of a search is spent here."""
+    for clause in clauses:
+        if terms.keys().isdisjoint(clause.any_of) and terms.keys() >= set(clause.or_lacks):
+            return False
+    return True

@@ -163,7 +163,7 @@ async def _answer(client: Client, tool: str, arguments: dict[str, Any], folder: 
         if block["type"] == "text" and block["text"].startswith("{"):
             block["text"] = _without_times(json.loads(block["text"]))
     result["structured_content"] = _without_times(result.get("structured_content"))
-    return json.dumps(result, indent=1).replace(folder, _FOLDER)
+    return json.dumps(result).replace(folder, _FOLDER)
 
 
 def _without_times(data: Any) -> Any:
@@ -171,5 +171,5 @@ def _without_times(data: Any) -> Any:
 
 
 def _first_difference(one: str, other: str) -> str:
-    pairs = zip(one.splitlines(), other.splitlines(), strict=False)
+    pairs = zip(*(json.dumps(json.loads(answer), indent=1).splitlines() for answer in (one, other)), strict=False)
     return next((f"  {left.strip()}\n  {right.strip()}" for left, right in pairs if left != right), "one ends earlier")

@@ -8,8 +8,9 @@ MODELS ?= build/models
 KUBERNETES := build/kubernetes
 # Python and pytest compile each file once, not in each of hundreds of processes.
 unexport PYTHONDONTWRITEBYTECODE
-# One process more than cores: many tests wait.
-PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile
+# One process more than cores: many tests wait. In the order of folders, so that those of a folder share what they make,
+# and the short ones of tests/unit are last: by number of tests, the single long ones would be.
+PYTEST := $(BIN)/pytest -n $$($(BIN)/python -c 'import os; print(os.cpu_count() + 1)') --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lock fmt check quick test coverage test-browser test-cluster test-layouts test-iris test-models test-pacs viewer demo bench soak dist handout release reliability api

@@ -88,6 +88,7 @@ def write_small_images(folder: Path, count: int) -> list[str]:
     return image_ids
 
 
+@functools.cache
 def small_dicom(number: int) -> bytes:
     """Return a tiny DICOM file, a different one for each number."""
     coarse = np.random.default_rng(number).integers(0, 4096, (SIDE // 8, SIDE // 8)).astype(np.uint16)

@@ -303,21 +303,8 @@ _IN_THE_PLURAL = (" lobe", " lung", " zone", " field", " vertebral body")
 """How names of places end that are also stated of both sides: "in both lower lobes"."""
 _INTERRUPTED = (" lobe", " lung", " zone")
 """How names of places end that a side may interrupt: "upper left lung"."""
-_SIDED_ABBREVIATIONS = {
-    "rul": "right",
-    "rml": "right",
-    "rll": "right",
-    "lul": "left",
-    "lll": "left",
-    "ruq": "right",
-    "luq": "left",
-    "ruz": "right",
-    "rmz": "right",
-    "rlz": "right",
-    "luz": "left",
-    "lmz": "left",
-    "llz": "left",
-}
+_SIDED_ABBREVIATIONS = {f"{side[0]}{place}": side for side in SIDES for place in "ul ll uq uz mz lz".split()}
+_SIDED_ABBREVIATIONS["rml"] = "right"
 
 
 @cache

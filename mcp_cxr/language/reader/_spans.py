@@ -43,6 +43,8 @@ PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
+_NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "free"})
+"""What is said of a structure and of no finding."""
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
@@ -317,11 +319,14 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
     "no effusion on the left, small on the right" as "..., small effusion on the right".
     """
     named: Sequence[str] = ()
+    structure: Sequence[str] = ["lung"]
     tokens: list[str] = []
     spans = sentence.spans
     for at, span in enumerate(spans):
         words = sentence.words(span)
         named = words if isinstance(span.entry, FindingEntry) else named
+        if isinstance(span.entry, Structure):
+            structure = [word for word in words if word not in SIDES]
         before, after = spans[max(0, at - 2) : at], spans[at + 1 : at + 2]
         is_one = span.first == "one" and before and isinstance(before[-1].entry, Modifier)
         is_pronoun = span.first == "those" or [*sentence.tokens[max(0, span.start - 1) : span.end]] == ["the", "one"]
@@ -335,8 +340,9 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         ):
             tokens += named
         is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
-        if named and is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:
-            tokens += named
+        if is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:
+            is_normal = not _NORMAL.isdisjoint(sentence.tokens[span.end : span.end + 3])
+            tokens += structure if is_normal else named
     return tokens
 
 

@@ -227,6 +227,20 @@ def test_a_clear_lung_denies_what_would_cloud_it_on_its_side(sentence: str, side
     assert all((one.status, one.modifiers) == (ABSENT, {side}) for one in found.values())
 
 
+@pytest.mark.parametrize(
+    ("sentence", "finding"),
+    [
+        ("The right costophrenic angle is blunted, with a small effusion; the left is clear.", "pleural effusion"),
+        ("The right hemidiaphragm is elevated, the left is normal.", "elevated diaphragm"),
+        ("The right lung shows consolidation, the left is clear.", "consolidation"),
+    ],
+)
+def test_a_normal_left_is_no_side_of_the_finding_on_the_right(sentence: str, finding: str) -> None:
+    found = [(one.status, one.modifiers_of("side")) for one in mentions_in(sentence) if one.name == finding]
+    assert (ABSENT, {"left"}) in found
+    assert all(sides != {"left", "right"} for _, sides in found)
+
+
 def test_alternatives_share_the_place_named_after_them() -> None:
     found = [one for one in mentions_in("Atelectasis or scarring at the bases.") if one.finding]
     assert [(one.name, one.modifiers) for one in found] == [

@@ -148,6 +148,7 @@ def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
         ("A small effusion is probably present.", {"pleural effusion": POSSIBLE}),
         ("Features suspicious of lymphoma.", {"lymphoma": POSSIBLE}),
         ("A small pneumothorax may persist.", {"pneumothorax": POSSIBLE}),
+        ("Consolidation, unlikely atelectasis.", {"consolidation": PRESENT, "atelectasis": POSSIBLE}),
         ("Opacity in the right base is likely early pneumonia.", {"opacity": PRESENT, "pneumonia": POSSIBLE}),
         (
             "Nodules persist, differential diagnosis reactive lymphadenopathy.",

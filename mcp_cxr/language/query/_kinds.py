@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+from mcp_cxr.language._vocabulary import ancestors
+from mcp_cxr.language.query._alternatives import kind_of
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 _KIND_LEFT_OUT = re.compile(
@@ -31,6 +33,12 @@ _ON_EACH_SIDE_BEFORE = re.compile(
 """The same before the finding: "new left and old right rib fractures"."""
 _LOCATING = frozenset("anterior posterior lateral medial superior inferior peripheral".split())
 """Words that tell where a place is."""
+_IN_PARENTHESES = re.compile(
+    r"\s*\((?P<list>(?:(?!\b(?:and|with|without|no|not)\b)[^()])*(?:[,;/]|\bor\b)[^()]*)\)", re.IGNORECASE
+)
+"""What is listed behind a finding: "lymphadenopathy (sarcoidosis, lymphoma)"."""
+_BETWEEN_LISTED = re.compile(r"\s*(?:[,;/]|\bor\b)+\s*", re.IGNORECASE)
+_FEWEST_LISTED = 2
 _MOST_KINDS = 8  # for each, the text before it is read once more
 
 
@@ -79,6 +87,32 @@ def with_kinds_named(text: str) -> str:
     text = _with_sides_apart(text)
     text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
     return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
+
+
+def with_lists_joined(text: str) -> str:
+    """Return a text whose lists in parentheses are alternatives if they are kinds of the finding before, else optional.
+
+    "Lines (PICC, port)" asks for one of the two; "lymphadenopathy (sarcoidosis, lymphoma)" need not say why.
+    """
+
+    def joined(match: re.Match[str]) -> str:
+        start = text[: match.start()]
+        before = query_mentions(start)
+        items = [one for one in _BETWEEN_LISTED.split(match["list"]) if one]
+        listed = [one for item in items for one in query_mentions(item) if one.finding]
+        if not before or before[-1].finding is None or not start.lower().endswith(before[-1].text):
+            return match[0]
+        if not listed and len({kind_of(value) for item in items for value in modifier_values(item)}) == 1:
+            return f" {' or '.join(items)}"
+        if len(listed) < _FEWEST_LISTED or any(one.status is Status.ABSENT for one in listed):
+            return match[0]
+        are_kinds = all(before[-1].name in ancestors(one.name) for one in listed)
+        is_denied = before[-1].status is Status.ABSENT
+        join = ", " if is_denied else " with " if are_kinds else " with or without "
+        named = [one for one in items if mentions_findings(one)]
+        return ", ".join([f"{join}{' or '.join(named)}", *(one for one in items if one not in named)])
+
+    return _IN_PARENTHESES.sub(joined, text, count=_MOST_KINDS)
 
 
 def _named_one(match: re.Match[str]) -> str:

@@ -32,7 +32,13 @@ from mcp_cxr.language.query._alternatives import (
 )
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
-from mcp_cxr.language.query._kinds import mentions_findings, query_mentions, with_kinds_named, without_stray_places
+from mcp_cxr.language.query._kinds import (
+    mentions_findings,
+    query_mentions,
+    with_kinds_named,
+    with_lists_joined,
+    without_stray_places,
+)
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
 from mcp_cxr.language.query._nested import parsed_nested
 from mcp_cxr.language.query._not_applied import without_not_applied
@@ -139,6 +145,7 @@ def _read(query: str) -> QueryMeaning:
     is_foreign = has_foreign_words(query)
     if not is_foreign:
         text, corrections = corrected(text, REQUEST_WORDS)
+    text = with_lists_joined(text)
     if judgment := _judgment(text):
         rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
@@ -221,7 +228,7 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
     if optional := _OPTIONAL.search(text):
         parsed = _parsed(f"{text[: optional.start()]} {text[optional.end() :]}", most_parts)
         if parsed.wanted:
-            return replace(parsed, words=_unique([*parsed.words, *WORD.findall(normalize(optional["what"]))]))
+            return replace(parsed, words=_unique([*parsed.words, *_words_of(optional["what"])]))
     if (
         (or_not := _OR_NOT.search(text))
         and (parsed := _parsed(text[: or_not.start()], most_parts)).wanted
@@ -238,6 +245,10 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
             last = WantedFinding(parsed.findings[-1].name, values, text=parsed.findings[-1].text)
             return replace(parsed, ruled_out=_unique([*parsed.ruled_out, last]))
     return _placed_as_a_whole(text, most_parts)
+
+
+def _words_of(text: str) -> list[str]:
+    return [word for word in WORD.findall(normalize(text)) if word not in REQUEST_WORDS]
 
 
 def _is_among(stated: AbstractSet[str], word: Mention) -> bool:

@@ -38,7 +38,7 @@ _PURPOSES: Final = tuple(
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
             rf"{_OWN}\s+(?:[\w-]+\s+){{0,2}}?(?:study|cohort)\b(?:{_ABOUT})?"
         ),
-        r",?\s+(?:so (?:that )?(?:i|we|they|he|she) (?:can|could|may|might|will)|in order to)\b[^.;]*",
+        r",?\s+(?:so that|so (?:i|we|they|he|she) (?:can|could|may|might|will)|in order to)\b[^.;]*",
         r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) (?!(?:also |all )?(?:have|show)\b)[^.;]*",
         r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",
         r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",

@@ -117,10 +117,13 @@ _SEVERAL_STUDIES = (
     r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
     rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
 )
+_READ_AS = r"(?:interpreted|read|reported|called|signed off) as"
 _ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
 _ALLOWED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)[^,;.()]+?\s+(?:(?:is|are|would be)\s+)?"
-    r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated)\b\s*\)?"
+    r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated|welcome|optional|irrelevant|(?:do|does) not matter"
+    r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
+    r"(?:\s+(?:too|also|as well))?\s*\)?"
 )
 _REQUESTS: Final[_Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
@@ -134,10 +137,12 @@ _REQUESTS: Final[_Rewordings] = (
     (r",?\s*\bbecause (?!of\b)(?:(?!,\s*(?:with|without|and|but|no)\b)[^.;])*", ""),
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
     # which studies
+    (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative)\b)", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
+    (r",?\s*\b(?:provided(?: that)?|as long as|on condition that)\b", ","),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
@@ -167,7 +172,7 @@ _TELL_APART = (
 )
 _NOBODY_SAYS = (
     r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
-    r"\s+(?:[a-z]+s|has [a-z]+ed)\b"
+    r"\s+(?:[a-z]+s|(?:has |have )?[a-z]+ed|saw|has seen)\b"
 )
 _OTHER_BEHIND_DENIAL = (
     rf"(\b(?:no|without)\s+(?!{_SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{_SIDES}|bilateral)\b"
@@ -240,6 +245,7 @@ _SIZES: Final[_Rewordings] = (
         rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
         "cardiomegaly",
     ),
+    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+or\b)", "upper limits; heart"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
     (rf",?\s*(?:{_AT_LEAST}{_SMALL}\b|\b{_SMALL}{_OR_MORE})", " "),
     (rf"(?:{_AT_LEAST}{_MODERATE}\b|\b{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),

@@ -43,8 +43,8 @@ PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
+_BEFORE_VERBS = frozenset({"and", "but", ",", "while", "yet"})
 _NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "free"})
-"""What is said of a structure and of no finding."""
 _LONGEST_LIST, _TWO_WORDS = 8, 2
 _MOST_INTERRUPTED = 3  # names of a sentence
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
@@ -126,8 +126,9 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
             break
         sentence = _divided(joined, is_query=is_query)
     if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
-        whole = _with_ones_named(sentence)
-        sentence = _divided(whole, is_query=is_query) if whole != sentence.tokens else sentence
+        for name in (_with_ones_named, _with_subjects_named):
+            whole = name(sentence)
+            sentence = _divided(whole, is_query=is_query) if whole != sentence.tokens else sentence
     for reorder in (_with_finding_of_side, _with_denied_side_last) if {*SIDES} <= {*sentence.tokens} else ():
         whole = reorder(sentence)
         sentence = _divided(whole, is_query=is_query) if whole is not sentence.tokens else sentence
@@ -274,7 +275,8 @@ def _with_denied_side_last(sentence: Sentence) -> Sequence[str]:
     for at, side in enumerate(spans):
         if side.first not in SIDES or not at or spans[at - 1].first not in _BEFORE_DENIED_SIDE:
             continue
-        first = next((n for n in range(at - 1, max(-1, at - _LONGEST_LIST), -1) if not _denies_side(spans[n])), -1)
+        earlier = range(at - 1, max(-1, at - _LONGEST_LIST), -1)
+        first = next((n for n in earlier if spans[n].first not in _BEFORE_DENIED_SIDE), -1)
         rest = at + 1 + (at + 1 < len(spans) and spans[at + 1].first == ",")
         if first < 0 or rest == len(spans) or {"no", "not"}.isdisjoint(tokens[spans[first].end : side.start]):
             continue
@@ -292,14 +294,9 @@ def _with_denied_side_last(sentence: Sentence) -> Sequence[str]:
     return tokens
 
 
-def _denies_side(span: Span) -> bool:
-    return span.first in _BEFORE_DENIED_SIDE
-
-
 def _is_name_ahead(spans: Sequence[Span]) -> bool:
     """Whether a finding or structure follows after modifiers alone."""
-    first = next((span for span in spans if not isinstance(span.entry, Modifier)), None)
-    return first is not None and isinstance(first.entry, FindingEntry | Structure)
+    return any(map(_is_name, [span for span in spans if not isinstance(span.entry, Modifier)][:1]))
 
 
 def _end_of_statement(sentence: Sentence, start: int) -> int:
@@ -344,6 +341,29 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
             is_normal = not _NORMAL.isdisjoint(sentence.tokens[span.end : span.end + 3])
             tokens += structure if is_normal else named
     return tokens
+
+
+def _with_subjects_named(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "effusion resolved on the right but persists on the left" with "but effusion persists"."""
+    tokens: list[str] = []
+    named: Sequence[str] = ()
+    is_sided = False
+    for at, span in enumerate(sentence.spans):
+        words = sentence.words(span)
+        if _is_name(span):
+            named, is_sided = (words if isinstance(span.entry, FindingEntry) else ()), False
+        is_sided = is_sided or span.dimension == "side"
+        following = sentence.tokens[span.start + 1 : span.start + 2]
+        if named and is_sided and span.first in _BEFORE_VERBS and not VERBS.isdisjoint(following):
+            clause = sentence.spans[at + 1 : at + _LONGEST_LIST]
+            if any(one.dimension == "side" for one in clause) and not any(map(_is_name, clause)):
+                words = [words[0], *named, *words[1:]]
+        tokens += words
+    return tokens
+
+
+def _is_name(span: Span) -> bool:
+    return isinstance(span.entry, FindingEntry | Structure)
 
 
 def _is_denied_before(spans: Sequence[Span], at: int) -> bool:

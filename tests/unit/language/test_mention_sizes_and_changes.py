@@ -166,6 +166,15 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "No effusion on the left, small on the right.",
             [("pleural effusion", {"left"}), ("pleural effusion", {"small", "right"})],
         ),
+        (
+            "Opacities have cleared on the right but persist on the left.",
+            [("opacity", {"right", "resolved"}), ("opacity", {"left", "unchanged"})],
+        ),
+        (
+            "The effusion has resolved on the right and is unchanged on the left.",
+            [("pleural effusion", {"right", "resolved"}), ("pleural effusion", {"left", "unchanged"})],
+        ),
+        ("Gradual resolution of edema.", [("pulmonary edema", {"improved"})]),
         ("Edema is clearing.", [("pulmonary edema", {"improved"})]),
         ("A PICC is seen; slight advancement is advised.", [("picc", set())]),
     ],

@@ -52,7 +52,7 @@ def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
         if match is None:
             continue
         part = _Part(match.start(), match.end(), modifier_values(match[0]), is_side=match[0] in SIDES)
-        if runs and _JOINED.fullmatch(plain, end, part.start):
+        if runs and _JOINED.fullmatch(plain, end, part.start) and _goes_on(runs[-1], part, plain[end : part.start]):
             runs[-1].append(part)
         elif runs and plain[end : part.start].isspace() and _is_one_place(runs[-1], part):
             last = runs[-1].pop()
@@ -69,6 +69,11 @@ def without_joins(text: str) -> tuple[str, tuple[Chain, ...]]:
             listed = " ".join(plain[part.start : part.end] for part in run)
             plain = f"{plain[: run[0].start]}{listed}{plain[run[-1].end :]}"
     return plain if chains else text, tuple(chains)
+
+
+def _goes_on(run: Sequence[_Part], part: _Part, between: str) -> bool:
+    """Whether a modifier is in the list before it; behind a comma one of another kind is not: "left or right, old"."""
+    return between.strip() != "," or not {*map(kind_of, run[-1].values)}.isdisjoint(map(kind_of, part.values))
 
 
 def _is_one_place(run: Sequence[_Part], part: _Part) -> bool:

@@ -52,7 +52,7 @@ _DENIED_BEFORE = re.compile(
     re.IGNORECASE,
 )
 _DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
-_OR_BETWEEN = re.compile(r"[a-z].*\bor\b", re.IGNORECASE)
+_OR_BETWEEN = re.compile(r"[a-z].*\bor\b|\bor\b\W+(?!(?:an?|the|in|on|as|also)\b)[a-z]", re.IGNORECASE)
 """Between two views, "or" with other words: each view is that of one alternative."""
 _ALL_VIEWS = ("PA", "AP", "LATERAL", "OTHER")
 _TECHNIQUE = (

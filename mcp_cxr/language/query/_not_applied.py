@@ -22,7 +22,7 @@ _NAMES: Final = {
     "elliptic": r"\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))",
     "more": (
         r"\b(?P<more>nothing (?:else|more)\b(?: wrong)?|isolated(?!\s+(?:on|in|at|to)\b)"
-        r"|(?:as )?the (?:only|sole|single) (?:finding|abnormality)|in isolation|alone(?=\s*(?:$|[,.;])))"
+        r"|(?:as )?the (?:only|sole|single) (?:finding|abnormality|device)|in isolation|alone(?=\s*(?:$|[,.;])))"
     ),
     "alone": (
         r"\b(?P<alone>(?:nothing(?: abnormal)?"
@@ -46,6 +46,8 @@ _NAMES: Final = {
         r"(?:\s+(?:shows?|mentions?|reports?)\b[^,.;]*)?"
         rf"|without\s+(?:an?\s+|any\s+)?{_OTHER_STUDY})\b"
     ),
+    "percent": r"(?<!than )(?<!over )(?<!above )(?<![<>] )\b(?P<percent>\d+(?:\.\d+)?\s*(?:%|percent\b))",
+    "sign": r"(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;.)]))",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"

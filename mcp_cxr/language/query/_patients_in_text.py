@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -97,6 +97,11 @@ _DENIED = re.compile(
     r"(?:(?:in|the|any|of|all|those|anyone|who|that|is|are|was|were|patients?|people|an?)\s+)*$",
     re.IGNORECASE,
 )
+_OR_PATIENTS = re.compile(
+    r"\bor\s+(?:(?:in|among|for)\s+)?(?:patients|people|those|subjects)\s+(?:aged\s+)?$", re.IGNORECASE
+)
+_Ages: TypeAlias = list[tuple[re.Match[str], bool]]
+"""Matches, each with whether it is denied."""
 _FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
 _TO = ("at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
 
@@ -116,7 +121,8 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
         low = high = int(match["years"] or match["then"])
     sexes = [(match["sex"] or match["short"] or match["first"]).upper() for match, _ in letters]
     text, ages = _taken(_AGE, text)
-    not_applied = [f"not {match[0]}" for match, is_denied in ages if is_denied and not _complement(match)]
+    ages, not_applied = _without_alternatives(ages)
+    not_applied += [f"not {match[0]}" for match, is_denied in ages if is_denied and not _complement(match)]
     for match, is_denied in ages:
         low, high = (_complement(match) or (low, high)) if is_denied else _ages(match.groupdict(), low, high)
     if choice := _choice_of_ages([match for match, is_denied in ages if not is_denied]):
@@ -141,6 +147,15 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     return text, sexes[0] if len(set(sexes)) == 1 else None, (low, high), tuple(not_applied)
 
 
+def _without_alternatives(ages: _Ages) -> tuple[_Ages, list[str]]:
+    """Return ages without one that is an alternative to a finding, and it as written: "or patients over 60"."""
+    match, is_denied = ages[0] if ages else (None, True)
+    before = _OR_PATIENTS.search(match.string[: match.start()]) if match else None
+    if not match or not before or is_denied:
+        return ages, []
+    return ages[1:], [f"{before[0]}{match[0]}"]
+
+
 def _choice_of_ages(matches: Sequence[re.Match[str]]) -> tuple[str, int | None, int | None] | None:
     """Return two ages that "or" joins as written, and the lowest and highest of both: "over 60 or women over 70"."""
     for one, other in pairwise(matches):
@@ -157,7 +172,7 @@ def _are_apart(spans: Iterable[tuple[int | None, int | None]]) -> bool:
     return bool(highs) and max(lows) > min(highs)
 
 
-def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[tuple[re.Match[str], bool]]]:
+def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, _Ages]:
     """Return a text without the matches of a pattern and what denies them; each match, and whether it is denied."""
     kept, found, end = list[str](), list[tuple[re.Match[str], bool]](), 0
     for match in pattern.finditer(text):

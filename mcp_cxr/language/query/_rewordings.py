@@ -51,6 +51,7 @@ _FIELDS = (
 _SIGNS: Final[_Rewordings] = (
     (r"[\"\u201c\u201d\u201e]", ""),
     (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
+    (r"\?\s*nodes\b", "? lymphadenopathy"),
     (r"\?\s*yes\b[.,;]*", "; "),
     (r"(?<=\w)\s+yes(?!\s+or\b)(?=\s*(?:$|[,;.]))", "; "),
     (r"\b(?!or\b)([\w-]+)\s+no(?=\s*(?:$|[,;.]))", r"without \1; "),
@@ -143,8 +144,10 @@ _REQUESTS: Final[_Rewordings] = (
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
     (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
     (r",?\s*\b(?:provided(?: that)?|as long as|on condition that)\b", ","),
+    (rf"\b(?:but\s+)?not\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "without "),
     (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
     # what restricts nothing
+    (r",?\s*\b(?:old or new|new or old)\b", ""),
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
     (_ALLOWED, ""),
     (r"\b(?:any|every)where (?:but|except(?: for)?|other than) (?:(?:in|at|on) )?(?:the )?", ", not in the "),
@@ -196,6 +199,7 @@ _DENIALS: Final[_Rewordings] = (
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (_LEFT_OUT_BEHIND, r" without \1; "),
     (_EXCEPT_WHERE, "except "),
+    (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),
     (r"\b(no|without(?: any)?)\s+lines?\b(?!\s+(?:and|or|nor)\b|\s*/|\s*,(?!\s*no\b))", r"\1 catheters"),
     (_OTHER_BEHIND_DENIAL, r"\1; "),
     (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
@@ -220,7 +224,10 @@ _DENIALS: Final[_Rewordings] = (
     (r"\b(present|absent|seen)\s*,", r"\1;"),
     (r",?\s*\b(?:that|which|who) (?:nonetheless|nevertheless|still) (?:ha(?:ve|s)|shows?)\b", "; with"),
     (rf"\b{IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
-    (r",?\s*\b(?:(?:but|and)\s+)?none\s+(?=(?:on|in|at)\b)", ", not "),
+    (
+        r",?\s*\b(?:(?:but|and)\s+)?none\s+(?:(?:is |are )?(?:seen|visible|present|noted)\s+)?(?=(?:on|in|at)\b)",
+        ", not ",
+    ),
     (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),
     (r",?\s*\b(?:other than|except(?: for)?|excluding|apart from)\s+(?=(?:on|in|at)\b)", ", not "),
     (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
@@ -336,6 +343,8 @@ _FLUID_AROUND = (
 )
 _PLACES: Final[_Rewordings] = (
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
+    (r"\bbottoms? of both lungs\b", "both bases"),
+    (r"\btops? of both lungs\b", "both apices"),
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),

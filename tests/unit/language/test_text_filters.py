@@ -46,6 +46,11 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
             TextFilters(", , . include: edema", ("PA", "LATERAL", "OTHER"), sex="M", age_from=40),
         ),
         ("patient 10000032's edema", TextFilters("edema", subject_id="10000032")),
+        ("mass or patients over 60", TextFilters("mass or patients", not_applied=("or patients over 60",))),
+        (
+            "(mass AND PA) OR (edema AND AP)",
+            TextFilters("(mass AND ) OR (edema AND )", ("PA", "AP"), not_applied=("PA) OR (edema AND AP",)),
+        ),
         ("top 3 pneumonia", TextFilters("pneumonia", limit=3)),
         ("show 500 effusions", TextFilters("effusions", limit=100)),
         ("women over 60 with cardiomegaly", TextFilters("with cardiomegaly", sex="F", age_from=60)),

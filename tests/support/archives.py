@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import defaultdict
 from contextlib import asynccontextmanager, closing
-from copy import deepcopy
+from copy import copy
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -87,8 +87,16 @@ def _store(data: Path, name: StoreName) -> Store:
 
 def copy_memory_archive(source: Path, target: Path) -> Path:
     """Copy the archive in memory of one data folder to another; return `target`."""
-    _memory_databases[target] = deepcopy(_memory_databases[source])
+    _memory_databases[target] = copy_database(_memory_databases[source])
     return target
+
+
+def copy_database(database: MemoryDatabase) -> MemoryDatabase:
+    """Return a copy; only the tables are copied, since the store replaces rows and never changes one."""
+    tables = copy(database.tables)
+    if tables:
+        vars(tables).update({name: copy(value) for name, value in vars(tables).items()})
+    return MemoryDatabase(tables)
 
 
 async def ingested(

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import anyio
 import numpy as np
 import pytest
 
@@ -25,10 +26,10 @@ from mcp_cxr.research.probes import (
 )
 from mcp_cxr.research.probes._fitted_probes import load
 from mcp_cxr.stores import MemoryDatabase, MemoryStore
+from tests.support.archives import copy_database
 from tests.support.planted import LABELS, fill, planted
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -49,11 +50,16 @@ def folds(of: Planted) -> NDArray[np.int8]:
     return np.array([fold_of(of.subject(row)) for row in range(len(of.vectors))], np.int8)
 
 
+@pytest.fixture(scope="module")
+def filled(images: Planted) -> MemoryDatabase:
+    database = MemoryDatabase()
+    anyio.run(lambda: fill(MemoryStore(database), images, unlabeled=100))
+    return database
+
+
 @pytest.fixture
-async def store(images: Planted) -> AsyncGenerator[Store]:
-    async with MemoryStore(MemoryDatabase()) as made:
-        await fill(made, images, unlabeled=100)
-        yield made
+def store(filled: MemoryDatabase) -> Store:
+    return MemoryStore(copy_database(filled))
 
 
 def test_scores_separate_what_was_planted_and_are_calibrated(images: Planted) -> None:

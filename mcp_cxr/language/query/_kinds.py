@@ -37,6 +37,11 @@ _IN_PARENTHESES = re.compile(
     r"\s*\((?P<list>(?:(?!\b(?:and|with|without|no|not)\b)[^()])*(?:[,;/]|\bor\b)[^()]*)\)", re.IGNORECASE
 )
 """What is listed behind a finding: "lymphadenopathy (sarcoidosis, lymphoma)"."""
+_BEHIND_COLON = re.compile(
+    r"^(?P<what>[^:()]*)\s*(?::|\s[-\u2013])\s+(?P<list>(?:(?!\b(?:and|or|with|without|no|not)\b)[^:;.])*,[^:;.,]*)[.]?$",
+    re.IGNORECASE,
+)
+"""What is listed behind the name of its kind: "tubes: ETT, chest drain"."""
 _BETWEEN_LISTED = re.compile(r"\s*(?:[,;/]|\bor\b)+\s*", re.IGNORECASE)
 _FEWEST_LISTED = 2
 _MOST_KINDS = 8  # for each, the text before it is read once more
@@ -112,7 +117,17 @@ def with_lists_joined(text: str) -> str:
         named = [one for one in items if mentions_findings(one)]
         return ", ".join([f"{join}{' or '.join(named)}", *(one for one in items if one not in named)])
 
-    return _IN_PARENTHESES.sub(joined, text, count=_MOST_KINDS)
+    text = _IN_PARENTHESES.sub(joined, text, count=_MOST_KINDS)
+    if (match := _BEHIND_COLON.match(text)) and _are_kinds(match["list"], match["what"]):
+        return f"{match['what']} with {' or '.join(_BETWEEN_LISTED.split(match['list']))}"
+    return text
+
+
+def _are_kinds(listed: str, what: str) -> bool:
+    """Whether each finding of a list is a kind of a finding that a text names."""
+    names = {one.name for one in query_mentions(what) if one.finding and one.status is not Status.ABSENT}
+    items = [query_mentions(item) for item in _BETWEEN_LISTED.split(listed)]
+    return all(any(one.finding and names & {*ancestors(one.name)} for one in item) for item in items)
 
 
 def _named_one(match: re.Match[str]) -> str:

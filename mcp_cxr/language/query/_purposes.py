@@ -38,6 +38,10 @@ _PURPOSES: Final = tuple(
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
             rf"{_OWN}\s+(?:[\w-]+\s+){{0,2}}?(?:study|cohort)\b(?:{_ABOUT})?"
         ),
+        (
+            r",?\s+to (?:assemble|build|compile|create|develop|establish|evaluate|form|make|test|train|validate)"
+            rf"\s+(?:{_OWN}|an?|the)\s+[^.;,]*"
+        ),
         r",?\s+(?:so that|so (?:i|we|they|he|she) (?:can|could|may|might|will)|in order to)\b[^.;]*",
         r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) (?!(?:also |all )?(?:have|show)\b)[^.;]*",
         r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",

@@ -293,7 +293,7 @@ _LISTS: Final[_Rewordings] = (
     (r"\b(devices?)\s*(?:,|and|or|nor|/)\s*(?:lines?|tubes?)\b", r"\1"),
     (r"(?<=[a-z]{3})(?:/|\s/\s)(?=[a-z]{3})", " or "),
     (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
-    (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:", ""),
+    (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:(?!.*,)", ""),
     (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
     (_LINES_AND_TUBES, "lines and tubes"),
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),

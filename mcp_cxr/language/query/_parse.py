@@ -71,7 +71,7 @@ _NORMAL = re.compile(
     r"(?:normals?|unremarkable|negative|clear|clean|healthy|wnl|nad|within normal limits)"
     r"(?:\s+(?:chests?|frontal|pa|ap|lateral))*"
     r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?|patients?))?"
-    r"|(?:nothing|not?) (?:abnormal|wrong|of note)(?: findings?)?"
+    r"|(?:nothing|not?) (?:abnormal|wrong|of note|remarkable|to report)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     r"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology)"
     r"(?: (?:seen|detected|identified|noted|visible|of any (?:sort|kind|type)|whatsoever|at all))?)"
@@ -166,7 +166,7 @@ def _read(query: str) -> QueryMeaning:
 
 
 def _judgment(text: str) -> Judgment | None:
-    judgments: set[Judgment | None] = {_judgment_of_statement(one) for one in re.split(r"[.;]\s+", text.rstrip(" .;"))}
+    judgments: set[Judgment | None] = {_judgment_of_statement(one) for one in re.split(r"[,.;]\s+", text.rstrip(" .;"))}
     if judgments == {"normal", "no finding"}:
         return "normal"
     return judgments.pop() if len(judgments) == 1 else _judgment_of_statement(text)

@@ -64,8 +64,11 @@ _SIGNS: Final[_Rewordings] = (
     (r"\s\|+\s", " or "),
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
     (r",?\s*[a-z][\w -]{0,40}?\s*[:=]\s*(?:unknown|any|null|n/a)\b", ""),
-    (r"\s*=\s*(?:yes|true|present|positive|1)\b", ", "),  # "effusion=yes"
-    (r"([a-z][\w -]{0,40}?)\s*=\s*(?:no|false|absent|negative|0)\b", r" without \1; "),
+    (r"\s*(?:(?<!!)==?\s*(?:yes|true|present|positive|1)|!=\s*(?:no|false|absent|0))\b", ", "),  # "effusion=yes"
+    (
+        r"([a-z][\w -]{0,40}?)\s*(?:==?\s*(?:no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b",
+        r" without \1; ",
+    ),
     (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
 )
 """Signs, fields and answers: "effusion=yes", "rib #", "Edema? No."."""
@@ -181,6 +184,11 @@ _OTHER_BEHIND_DENIAL = (
     rf"(\b(?:no|without)\s+(?!{_SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{_SIDES}|bilateral)\b"
     r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
 )
+_MUST_BE_LEFT_OUT = (
+    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:any|all|the|those|{STUDIES}|with|that|having|showing)\s+)*([^,;.]+?)\s+"
+    r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|ought to|can)\s+be\s+"
+    r"(?:excluded|left out|omitted|removed|dropped|skipped|filtered out|ignored|discarded|ruled out)\b"
+)
 _LEFT_OUT_BEHIND = (
     r"(?:[,;(]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
     r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.()])+?)\s+"
@@ -197,6 +205,7 @@ _DENIALS: Final[_Rewordings] = (
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
+    (_MUST_BE_LEFT_OUT, r" without \1; "),
     (_LEFT_OUT_BEHIND, r" without \1; "),
     (_EXCEPT_WHERE, "except "),
     (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),
@@ -252,7 +261,7 @@ _SIZES: Final[_Rewordings] = (
         rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
         "cardiomegaly",
     ),
-    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+or\b)", "upper limits; heart"),
+    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+(?:or\b|/))", "upper limits; heart"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
     (rf",?\s*(?:{_AT_LEAST}{_SMALL}\b|\b{_SMALL}{_OR_MORE})", " "),
     (rf"(?:{_AT_LEAST}{_MODERATE}\b|\b{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
@@ -296,6 +305,11 @@ _LISTS: Final[_Rewordings] = (
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:(?!.*,)", ""),
     (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
     (_LINES_AND_TUBES, "lines and tubes"),
+    (r",\s*([\w\s-]+?) included\b", r" or \1"),
+    (
+        r",?\s*\b(?:and|with),?\s+(?:in addition,?\s+)?(?:at least|any|either) (?:one|1)? ?of (?=[^;.]*\bor\b)",
+        "; with ",
+    ),
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
     (r",?\s*\bnamely\b[,:]?", " with"),
@@ -337,6 +351,10 @@ _HIGH_DIAPHRAGM = (
     r"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
     r"|higher than (?:usual|normal|expected)\b)"
 )
+_STOMACH_MOVED = (
+    r"\bstomach\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?"
+    r"(?:in|into|through) the (?:chest|diaphragm)\b"
+)
 _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
     r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
@@ -348,12 +366,10 @@ _PLACES: Final[_Rewordings] = (
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
+    (r"\b(?:did|does|could|can)? ?not take (?:in )?an? (?:deep|full|big|good) breath\b(?: in\b)?", "low lung volumes"),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (_FLUID_AROUND, "pleural fluid, "),
-    (
-        r"\b(stomach)\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?(?:in|into) (the chest)\b",
-        r"\1 in \2",
-    ),
+    (_STOMACH_MOVED, "stomach in the chest"),
     (rf"\bblood in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 hemothorax"),
     (r"\bair\s+(?:[a-z]+ing |[a-z]+ed )?under the skin\b", "subcutaneous emphysema"),
     (r"\blungs? (?:(?:is|are) )?(?:full of|filled with) (?:fluid|water)\b", "pulmonary edema"),

@@ -67,6 +67,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("CXR WNL", "normal"),
         ("nothing abnormal", "normal"),
         ("Clean reads only. No abnormality of any sort, please.", "normal"),
+        ("completely clean film, nothing to report", "normal"),
         ("no abnormal findings", "no finding"),
         ("show me normal chest x-rays", "normal"),
         ("no findings", "no finding"),

@@ -13,7 +13,6 @@ from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import (
     WORD,
     ancestors,
-    finding_entries,
     forms_of_findings,
     is_any_of,
     is_counted,
@@ -51,6 +50,7 @@ from mcp_cxr.language.reader import (
     changes_denied,
     modifier_values,
     modifiers_in,
+    shares_side,
     statements,
 )
 
@@ -281,7 +281,7 @@ def _placed_as_a_whole(text: str, most_parts: int) -> QueryMeaning | None:
     parsed = _parsed(text[: match.start("place")], most_parts)
     found = (*parsed.findings, *parsed.ruled_out)
     names = dict.fromkeys(one.name for one in found)
-    is_list = len(names) > 1 and all(finding_entries()[name].shares_side for name in names)
+    is_list = len(names) > 1 and all(map(shares_side, names))
     stated = {kind_of(value) for one in found for value in one.modifiers}
     if not is_list or not stated.isdisjoint(map(kind_of, values)):
         return None

@@ -4,6 +4,7 @@ from mcp_cxr.language.reader._mentions import Mention, changes_denied, mentions_
 from mcp_cxr.language.reader._modifier_values import modifier_values, modifiers_in
 from mcp_cxr.language.reader._scopes import Status
 from mcp_cxr.language.reader._sections import SectionKind, main_text, sections, statements
+from mcp_cxr.language.reader._shared_modifiers import shares_side
 from mcp_cxr.language.reader._study_reading import (
     FindingReading,
     Statement,
@@ -30,6 +31,7 @@ __all__ = [
     "read_study",
     "report_statements",
     "sections",
+    "shares_side",
     "statements",
     "study_readings",
 ]

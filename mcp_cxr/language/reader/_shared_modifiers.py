@@ -5,7 +5,7 @@ from __future__ import annotations
 from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language._vocabulary import Cue, FindingEntry, Modifier, dimensions
+from mcp_cxr.language._vocabulary import Cue, FindingEntry, Modifier, dimensions, finding_entries, is_any_of
 from mcp_cxr.language.reader._modifier_values import SIZES, values_of
 from mcp_cxr.language.reader._places import BONES, SPINE, is_skeletal
 from mcp_cxr.language.reader._spans import ALTERNATIVES, PLURAL_VERBS, SEPARATORS, VERBS
@@ -23,6 +23,10 @@ _DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
 """Findings whose side is where something went: "deviated to the right by a goiter"."""
 _OF_LISTS = frozenset({",", "and", "the", "a", "an", "chest", "wall"})
 """Words between the findings of a list, besides modifiers."""
+_ON_ONE_SIDE = frozenset(
+    "central venous catheter|chest tube|pacemaker|implantable cardioverter defibrillator".split("|")
+)
+"""Devices, with their narrower ones, that a query lists by their side: "right PICC or port"."""
 _EXPLAINING = frozenset(
     "with by reflect reflects reflecting represent represents representing indicate indicates indicating".split()
 )
@@ -34,6 +38,11 @@ def separates(span: Span) -> bool:
     return isinstance(span.entry, Cue) or span.first in SEPARATORS or span.first in _EXPLAINING
 
 
+def shares_side(finding: str) -> bool:
+    """Return whether a query that lists a finding beside others gives one side to all: "right PICC or port"."""
+    return finding_entries()[finding].shares_side or is_any_of(finding, _ON_ONE_SIDE)
+
+
 def share_places(
     sentence: Sentence,
     found: Sequence[FindingInSentence],
@@ -43,14 +52,16 @@ def share_places(
     """Give the side and place of a finding to those listed with it, and to what explains it, that have none."""
     located = [{value for part in parts for value in part if dimensions()[value] in ("side", "place")} for parts in own]
     for source, target in _neighbors(len(found)) if any(located) else ():
-        if not located[source] or located[target] or not _takes_place_of(found[target].entry, found[source].entry):
+        entry, other = found[target].entry, found[source].entry
+        takes_side = shares_side(entry.name) if sentence.is_query else entry.shares_side
+        if not located[source] or located[target] or not _takes_place_of(entry, other, takes_side=takes_side):
             continue
         if polarity(sentence.spans[found[source].at].start) != polarity(sentence.spans[found[target].at].start):
             continue
         if not _are_at_one_place(sentence, found, source, target):
             continue
-        shared = located[source] - {"mediastinum"} if found[target].entry.shares_side else located[source] & SPINE
-        if not is_skeletal(found[target].entry.name):
+        shared = located[source] - {"mediastinum"} if takes_side else located[source] & SPINE
+        if not is_skeletal(entry.name):
             shared -= BONES
         own[target][0] |= shared
         located[target] = shared
@@ -65,9 +76,20 @@ def _are_at_one_place(sentence: Sentence, found: Sequence[FindingInSentence], so
         return False
     if target < source and (sentence.is_query or _is_accompanied(sentence, gap, sentence.spans[second.at])):
         return False
-    if sentence.is_query and ALTERNATIVES.isdisjoint(one.first for one in gap):
+    if sentence.is_query and not _are_alternatives(sentence, found[min(source, target) :]):
         return False
     return not _are_statements(sentence.spans, first.at, second.at)
+
+
+def _are_alternatives(sentence: Sentence, found: Sequence[FindingInSentence]) -> bool:
+    """Whether the first two findings are joined by "or", or by a comma of a list that "or" ends."""
+    for one, following in pairwise(found):
+        words = {span.first for span in sentence.spans[one.at + 1 : following.at]}
+        if not words.isdisjoint(ALTERNATIVES):
+            return True
+        if "," not in words:
+            return False
+    return False
 
 
 def share_changes(
@@ -144,7 +166,7 @@ def _goes_on_with_list(sentence: Sentence, span: Span) -> bool:
     return isinstance(span.entry, Modifier) or (is_joined and _OF_LISTS.issuperset(sentence.words(span)))
 
 
-def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
+def _takes_place_of(entry: FindingEntry, other: FindingEntry, *, takes_side: bool) -> bool:
     """Whether a finding that has no side or place is where the other finding of its list is.
 
     A line and an effusion need not be on one side, a chest tube and a pneumothorax are; what is in the spine may be in
@@ -152,7 +174,7 @@ def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
     """
     if other.name in _DIRECTED:
         return False
-    if not entry.shares_side:
+    if not takes_side:
         return is_skeletal(entry.name) and is_skeletal(other.name)
     return (other.kind == "device") is (entry.kind == "device") or other.name == "chest tube"
 
@@ -160,8 +182,9 @@ def _takes_place_of(entry: FindingEntry, other: FindingEntry) -> bool:
 def share_sizes(sentence: Sentence, found: Sequence[FindingInSentence], own: list[list[set[str]]]) -> None:
     """Give the size before the first of two alternatives to the second: "minimal scarring or atelectasis"."""
     for first, second, parts, others in zip(found, found[1:], own, own[1:], strict=False):
-        gap = sentence.spans[first.at + 1 : second.at]
-        if [one.first for one in gap] not in (["or"], ["and", "or"]):
+        words = [one.first for one in sentence.spans[first.at + 1 : second.at]]
+        is_listed = words == [","] and sentence.is_query and _are_alternatives(sentence, found[found.index(first) :])
+        if words not in (["or"], ["and", "or"]) and not is_listed:
             continue
         is_amount = first.entry.is_sized and not second.entry.is_sized  # "small effusion or scarring"
         if first.stated or second.stated or is_amount or any(not part.isdisjoint(SIZES) for part in others):

@@ -28,7 +28,7 @@ _AND_THEN_OR = re.compile(
     re.IGNORECASE,
 )
 """What a comma nests: "effusion with edema, or pneumothorax"."""
-_OR_ELSE = re.compile(r"^(?P<first>[^()]*);\s*(?P<second>or\s+[^();]*)$", re.IGNORECASE)
+_OR_ELSE = re.compile(r"^(?P<first>[^()]*);\s*(?P<second>or\s+[^\s();][^();]*)$", re.IGNORECASE)
 """An alternative to all before it: "edema, no effusion; or pneumothorax"."""
 
 

@@ -35,8 +35,14 @@ WORDS = (
     *"removed unchanged versus 5 women PA lateral".split(),
     *("\n", "\n\n"),
 )
+REQUESTS = (
+    *("; or", "at least one of", "the following:", "must be excluded", "only on the left", "except for", "(a, b)"),
+    *("so that", "nobody says", "more than", "upper limits of normal", "both", "unless", "ones", "exactly one"),
+    *("included", "==", "none", "either"),
+)
 SENTENCES = st.lists(st.sampled_from(WORDS), max_size=25).map(" ".join)
 TEXTS = st.one_of(SENTENCES, st.text(max_size=80))
+QUERIES = st.one_of(TEXTS, st.lists(st.sampled_from((*WORDS, *REQUESTS)), max_size=30).map(" ".join))
 KINDS = ("present", "possible", "absent")
 LABELED = st.dictionaries(st.sampled_from(LABELS), st.sampled_from([-1, 0, 1]), max_size=4)
 quick = settings(max_examples=150, deadline=None, database=None)
@@ -64,7 +70,8 @@ def test_any_report_is_read(text: str) -> None:
         assert reading.status in Status
 
 
-@given(TEXTS)
+@given(QUERIES)
+@example("effusion ; or ")
 @quick
 def test_any_query_is_parsed(text: str) -> None:
     text_filters = read_text_filters(text)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NOT_NEEDED = [
     *("pydicom", "PIL", "imagecodecs", "requests", "httpx", "onnxruntime", "jinja2", "matplotlib", "tqdm"),
+    "spellchecker",  # whose word list takes 35 MB
     *("mcp_cxr.images._read", "mcp_cxr.ingest", "mcp_cxr.evaluate", "mcp_cxr.embeddings.nvclip"),
 ]
 LOADED = f"print('loaded:', [name for name in {NOT_NEEDED} if name in sys.modules])"

@@ -108,7 +108,7 @@ def corrected(query: str, known: frozenset[str]) -> tuple[str, tuple[Correction,
         parts.append(query[end : match.start()])
         end = match.end()
         candidates = _candidates(word) if _is_unknown(word, known) else ()
-        if is_everyday_word(word):  # "through" is no short form of "throughout"
+        if candidates and is_everyday_word(word):  # "through" is no short form of "throughout"
             candidates = tuple(one for one in candidates if len(one) - len(word) <= _MOST_EDITS)
         if candidates and (len(word) < _ONE_EDIT_FROM or is_everyday_word(word)):
             candidates = tuple(one for one in candidates if _fits(one, words[index - 1 : index], words[index + 1 :]))

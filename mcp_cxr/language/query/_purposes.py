@@ -38,6 +38,7 @@ _PURPOSES: Final = tuple(
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
             rf"{_OWN}\s+(?:[\w-]+\s+){{0,2}}?(?:study|cohort)\b(?:{_ABOUT})?"
         ),
+        r",\s*for (?:an?|the)\s+(?:[\w-]+\s+){0,4}?(?:cohort|data ?set|training set|test set)\b",
         (
             r",?\s+to (?:assemble|build|compile|create|develop|establish|evaluate|form|make|test|train|validate)"
             rf"\s+(?:{_OWN}|an?|the)\s+[^.;,]*"

@@ -41,6 +41,7 @@ _ABBREVIATIONS: Final[_Rewordings] = (
     (r"(?-i:\bL)(?:t\.?)?[\s-]sided\b", "left"),
     (r"(?-i:\bR)(?:t\.?)?[\s-]sided\b", "right"),
     (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
+    (r"\b(\w+)-\s+(or|and)\s+(dextro|levo|hemo|hydro|pneumo|micro|macro)(\w{4,})", r"\1\4 \2 \3\4"),
     (r"\bnon(?:-\s?|\s+)(?=[a-z])", "non"),
 )
 """Abbreviations that depend on what is beside them, and words that are written apart."""

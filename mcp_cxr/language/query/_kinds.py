@@ -6,6 +6,7 @@ import re
 
 from mcp_cxr.language._vocabulary import ancestors
 from mcp_cxr.language.query._alternatives import kind_of
+from mcp_cxr.language.query._rewordings import STUDIES
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 _KIND_LEFT_OUT = re.compile(
@@ -42,6 +43,7 @@ _BEHIND_COLON = re.compile(
     re.IGNORECASE,
 )
 """What is listed behind the name of its kind: "tubes: ETT, chest drain"."""
+_JOINS_LAST = re.compile(rf"\b(?:and|but|no|not|or|plus|with|without|{STUDIES})\s*$", re.IGNORECASE)
 _BETWEEN_LISTED = re.compile(r"\s*(?:[,;/]|\bor\b)+\s*", re.IGNORECASE)
 _FEWEST_LISTED = 2
 _MOST_KINDS = 8  # for each, the text before it is read once more
@@ -97,7 +99,7 @@ def with_kinds_named(text: str) -> str:
 def with_lists_joined(text: str) -> str:
     """Return a text whose lists in parentheses are alternatives if they are kinds of the finding before, else optional.
 
-    "Lines (PICC, port)" asks for one of the two; "lymphadenopathy (sarcoidosis, lymphoma)" need not say why.
+    "Catheter (PICC, port)" asks for one of the two; "lymphadenopathy (sarcoidosis, lymphoma)" need not say why.
     """
 
     def joined(match: re.Match[str]) -> str:
@@ -105,15 +107,15 @@ def with_lists_joined(text: str) -> str:
         before = query_mentions(start)
         items = [one for one in _BETWEEN_LISTED.split(match["list"]) if one]
         listed = [one for item in items for one in query_mentions(item) if one.finding]
-        if not before or before[-1].finding is None or not start.lower().endswith(before[-1].text):
+        if not before or not start.lower().endswith(before[-1].text) or _JOINS_LAST.search(start):
             return match[0]
         if not listed and len({kind_of(value) for item in items for value in modifier_values(item)}) == 1:
             return f" {' or '.join(items)}"
         if len(listed) < _FEWEST_LISTED or any(one.status is Status.ABSENT for one in listed):
             return match[0]
-        are_kinds = all(before[-1].name in ancestors(one.name) for one in listed)
         is_denied = before[-1].status is Status.ABSENT
-        join = ", " if is_denied else " with " if are_kinds else " with or without "
+        are_kinds = before[-1].finding is None or all(before[-1].name in ancestors(one.name) for one in listed)
+        join = ", " if is_denied else "; with " if are_kinds else " with or without "
         named = [one for one in items if mentions_findings(one)]
         return ", ".join([f"{join}{' or '.join(named)}", *(one for one in items if one not in named)])
 

@@ -56,6 +56,8 @@ def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) ->
         ("left CVL (IJ, PICC or port)", [["central venous catheter, left"], ["picc", "implanted port"]], [], ()),
         ("hilar adenopathy (sarcoid, lymphoma)", [["hilar lymphadenopathy"]], [], ()),
         ("mass (left, right)", [["mass, left", "mass, right"]], [], ()),
+        ("lines (PICC, port)", [["picc", "implanted port"]], [], ()),
+        ("mass and (edema, nodule)", [["mass"], ["pulmonary edema"], ["nodule"]], [], ()),
         ("no devices (PICC, port)", [], ["support device", "picc", "implanted port"], ()),
         ("small nodules, calcified ones count too", [["nodule, small"]], [], ()),
         ("mass plus edema; congestion irrelevant", [["mass"], ["pulmonary edema"]], [], ()),

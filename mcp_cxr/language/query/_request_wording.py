@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
+from mcp_cxr.language.query._denial_rewordings import DENIAL_REWORDINGS
 from mcp_cxr.language.query._purposes import without_purposes
 from mcp_cxr.language.query._rewordings import IS, REWORDINGS, STUDIES
 from mcp_cxr.language.query._shorthand import written_in_full
 from mcp_cxr.language.reader import Status, mentions_in
 
+_REWORDINGS = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in (*REWORDINGS, *DENIAL_REWORDINGS))
 _LEFT_OUT_BY = (
     r"exclud(?:e|es|ing)|omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|filter(?:ing)? out|minus|instead of"
     r"|in place of|as opposed to|(?:i|we) do(?: not|n['\u2019]t) (?:need|want)(?: to see)?"
@@ -69,7 +71,7 @@ _LISTED_EXCLUSION = re.compile(
 def worded_as_reports(query: str) -> str:
     """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
     query = written_in_full(_CHOICE.sub(_as_choice, without_purposes(query)))
-    for pattern, words in REWORDINGS:
+    for pattern, words in _REWORDINGS:
         query = pattern.sub(words, query)
     query = _LISTED_EXCLUSION.sub(lambda match: f" without {match['list'].replace(',', ' or ')}", query)
     query = _ONLY_THING.sub(_without_nothing, query)

@@ -1,23 +1,23 @@
 """What a query says otherwise than a report, and what a report says instead, in groups by what is reworded.
 
 A new wording belongs in the group that its words are about. Within a group the order counts: a rewording sees what the
-ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`.
+ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, and a denial
+in `_denial_rewordings.py`.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Final, TypeAlias
 
-_Rewordings: TypeAlias = tuple[tuple[str, str], ...]
+Rewordings: TypeAlias = tuple[tuple[str, str], ...]
 """Patterns, in any case, each with what it is replaced by."""
 
 STUDIES: Final = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
 IS: Final = r"(?:is|are|was|were)"
 _PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
-_SIDES = r"(?:left|right)"
+SIDES: Final = r"(?:left|right)"
 
-_CONTRACTIONS: Final[_Rewordings] = (
+_CONTRACTIONS: Final[Rewordings] = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
@@ -26,7 +26,7 @@ _CONTRACTIONS: Final[_Rewordings] = (
 
 _PREFIXES = "costo|hemi|cardio|pneumo|hydro|retro|peri|para|broncho|osteo|hyper|hypo"
 _PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascular|phyte|peni[ac]|inflat|expan)"
-_ABBREVIATIONS: Final[_Rewordings] = (
+_ABBREVIATIONS: Final[Rewordings] = (
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
     (r"(?<!air)(?<!air[ /-])\bfluid[ -]levels?\b", "air-fluid level"),
@@ -49,7 +49,7 @@ _ABBREVIATIONS: Final[_Rewordings] = (
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
-_SIGNS: Final[_Rewordings] = (
+_SIGNS: Final[Rewordings] = (
     (r"[\"\u201c\u201d\u201e]", ""),
     (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
     (r"\?\s*nodes\b", "? lymphadenopathy"),
@@ -91,7 +91,7 @@ _GONE_SINCE = (
     r"\s*\b(?:is |was |were )?(?:present |seen )?(?:previously|before|earlier),?\s+(?:but |and )?"
     r"(?:has |have |had )?(?:now |since )?(?:completely |fully |subsequently )?(resolved|cleared|disappeared|gone)\b"
 )
-_CHANGES: Final[_Rewordings] = (
+_CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
     (_ONLY_BEFORE, "resolved"),
@@ -130,7 +130,7 @@ _ALLOWED = (
     r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
     r"(?:\s+(?:too|also|as well))?\s*\)?"
 )
-_REQUESTS: Final[_Rewordings] = (
+_REQUESTS: Final[Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
     (rf"\b({IS}) not there\b", r"\1 there"),
@@ -162,89 +162,6 @@ _REQUESTS: Final[_Rewordings] = (
 )
 """How studies are asked for: courtesy, purpose, number, and what restricts nothing."""
 
-_KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
-_FOREIGN_DENIALS = (
-    r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
-    r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
-    r"(?:\u0431\u0435\u0437|\u043d\u0435\u0442|\u0628\u062f\u0648\u0646)\b"
-)
-"""Words for "without" and "no" in German, French, Spanish, Italian, Portuguese, Dutch, Chinese, Russian and Arabic."""
-_IS_NOT = (
-    rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{_SIDES}\b)"
-    r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
-)
-_TELL_APART = (
-    r"\b(?:cannot|can not|can['\u2019]t|hard to|difficult to|unable to) (?:tell|distinguish|differentiate)"
-    r"\s+([^,;.]+?) from "
-)
-_NOBODY_SAYS = (
-    r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
-    r"\s+(?:[a-z]+s|(?:has |have )?[a-z]+ed|saw|has seen)\b"
-)
-_OTHER_BEHIND_DENIAL = (
-    rf"(\b(?:no|without)\s+(?!{_SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{_SIDES}|bilateral)\b"
-    r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
-)
-_MUST_BE_LEFT_OUT = (
-    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:any|all|the|those|{STUDIES}|with|that|having|showing)\s+)*([^,;.]+?)\s+"
-    r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|ought to|can)\s+be\s+"
-    r"(?:excluded|left out|omitted|removed|dropped|skipped|filtered out|ignored|discarded|ruled out)\b"
-)
-_LEFT_OUT_BEHIND = (
-    r"(?:[,;(]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
-    r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.()])+?)\s+"
-    r"(?:excluded|ruled out|left out|filtered out|omitted|absent|not included)"
-    r"\s*(?:[,)]|(?=$|[;.]|(?:and|but|with)\b))"
-)
-_EXCEPT_WHERE = (
-    r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
-    rf"(?:(?:it|they|these|those|this|there)\s+{IS}\s+)?(?:accompanied by\s+)?"
-)
-_DENIALS: Final[_Rewordings] = (
-    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
-    (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
-    (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
-    (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
-    (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
-    (_MUST_BE_LEFT_OUT, r" without \1; "),
-    (_LEFT_OUT_BEHIND, r" without \1; "),
-    (_EXCEPT_WHERE, "except "),
-    (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),
-    (r"\b(no|without(?: any)?)\s+lines?\b(?!\s+(?:and|or|nor)\b|\s*/|\s*,(?!\s*no\b))", r"\1 catheters"),
-    (_OTHER_BEHIND_DENIAL, r"\1; "),
-    (r"\bnon[\s-]?smok(?:ers?|ing)\b", "without smoking;"),
-    (
-        r"\bnegative (?:examples?|cases?|stud(?:y|ies)|controls?|films?|images?|patients?|reports?)\s+(?:for|of)\b",
-        "negative for",
-    ),
-    (r"\b(?:hard[ -])?negatives (?:for|of)\b", "without"),
-    (_NOBODY_SAYS, ", without"),
-    (
-        r"\bsa(?:ys?|id) nothing (?:of|about|on)\b|\bmak(?:es?|ing) no mention of\b|\b(?:is|are) silent (?:on|about)\b",
-        "without",
-    ),
-    (r"\bnot (?:(?:due|secondary|related|attributable) to|(?:explained|caused) by)\b", "without"),
-    (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
-    (r"\bnot (?:just|merely|simply)\b", "not only"),
-    (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
-    (_TELL_APART, r"\1 versus "),
-    (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({_SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
-    (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
-    (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
-    (r"\b(present|absent|seen)\s*,", r"\1;"),
-    (r",?\s*\b(?:that|which|who) (?:nonetheless|nevertheless|still) (?:ha(?:ve|s)|shows?)\b", "; with"),
-    (rf"\b{IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
-    (
-        r",?\s*\b(?:(?:but|and)\s+)?none\s+(?:(?:is |are )?(?:seen|visible|present|noted)\s+)?(?=(?:on|in|at)\b)",
-        ", not ",
-    ),
-    (r"\bno\s+([\w\s-]+?)\s+except(?: for)?\s+(?=(?:on|in|at)\b)", r"\1 "),
-    (r",?\s*\b(?:other than|except(?: for)?|excluding|apart from)\s+(?=(?:on|in|at)\b)", ", not "),
-    (r"\b(?:not|never)\s+(?:without|free of|lacking|devoid of|negative for)\b", "with"),
-    (_IS_NOT, " without "),
-)
-"""What is denied, and how far it is."""
-
 _SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
 _MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
 _LARGE = r"(?:large|big|severe|massive|marked|extensive)"
@@ -257,7 +174,7 @@ _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
 _OVER_HALF = r"(?:is\s+)?(?:more than|over|above|greater than|exceeding|>)\s*(?:50\s*%|0?\.5\b)"
-_SIZES: Final[_Rewordings] = (
+_SIZES: Final[Rewordings] = (
     (
         rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
         "cardiomegaly",
@@ -292,12 +209,12 @@ _LINES_AND_TUBES = (
     r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
     r"(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)"
 )
-_NO_SIDE = rf"(?:(?!\b(?:{_SIDES}|bilateral)\b)[^.;:])"
+_NO_SIDE = rf"(?:(?!\b(?:{SIDES}|bilateral)\b)[^.;:])"
 _ON_ONE_SIDE = (
-    rf"^\W*(?:(?:on|in) the )?({_SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
+    rf"^\W*(?:(?:on|in) the )?({SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
     rf"({_NO_SIDE}*?\s(?:or|and)\s{_NO_SIDE}*?)[.;]?$"
 )
-_LISTS: Final[_Rewordings] = (
+_LISTS: Final[Rewordings] = (
     (r"\band\s*/\s*or\b", "or"),
     (_ON_ONE_SIDE, r"\2 on the \1"),
     (r"\b(devices?)\s*(?:,|and|or|nor|/)\s*(?:lines?|tubes?)\b", r"\1"),
@@ -317,7 +234,7 @@ _LISTS: Final[_Rewordings] = (
     (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
     (_LOBES, r"\1 \4 \2 "),
-    (rf"\b({_SIDES} (?:upper|middle|lower))(?=\s*,|\s+(?:or|and)\s+(?:{_SIDES}|lingular?)\b)", r"\1 lobe"),
+    (rf"\b({SIDES} (?:upper|middle|lower))(?=\s*,|\s+(?:or|and)\s+(?:{SIDES}|lingular?)\b)", r"\1 lobe"),
     (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
     (rf"\b{_OF_BONES}\b", r"\1\2 \5 \3 \1\4 \5"),
     (_NODES, r"\1 lymphadenopathy"),
@@ -338,7 +255,7 @@ _LEVELS = (
     r"\s(?:at|in|on|of|across|over|involving|affecting)\s+(?:the\s+)?(?:multiple|several|many|numerous|various|different)\s+"
     r"((?:(?:thoracic|lumbar|cervical|spinal|vertebral)\s+)?)levels?\b"
 )
-_NUMBERS: Final[_Rewordings] = (
+_NUMBERS: Final[Rewordings] = (
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
     (_SEVERAL, "multiple "),
@@ -360,7 +277,7 @@ _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
     r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
 )
-_PLACES: Final[_Rewordings] = (
+_PLACES: Final[Rewordings] = (
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bbottoms? of both lungs\b", "both bases"),
     (r"\btops? of both lungs\b", "both apices"),
@@ -371,13 +288,13 @@ _PLACES: Final[_Rewordings] = (
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (_FLUID_AROUND, "pleural fluid, "),
     (_STOMACH_MOVED, "stomach in the chest"),
-    (rf"\bblood in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 hemothorax"),
+    (rf"\bblood in the ((?:{SIDES} )?)chest(?: cavity)?\b", r"\1 hemothorax"),
     (r"\bair\s+(?:[a-z]+ing |[a-z]+ed )?under the skin\b", "subcutaneous emphysema"),
     (r"\blungs? (?:(?:is|are) )?(?:full of|filled with) (?:fluid|water)\b", "pulmonary edema"),
     (r"\blungs (?:that )?(?:are|look|appear|seem) (?:too )?(?:big|large)\b", "hyperinflation"),
     (r"\bheart (?:is|was) weak\b|\bweak heart\b", "heart failure"),
-    (rf"\bfluid in the ((?:{_SIDES} )?)chest(?: cavity)?\b", r"\1 pleural fluid"),
-    (rf",?\s*\bboth (?=(?:on|in|at) the {_SIDES}\b)", " "),
+    (rf"\bfluid in the ((?:{SIDES} )?)chest(?: cavity)?\b", r"\1 pleural fluid"),
+    (rf",?\s*\bboth (?=(?:on|in|at) the {SIDES}\b)", " "),
     (r"\b(air|gas) (under|beneath|below) both (hemi)?diaphragms\b", r"\1 \2 the diaphragm"),
     (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
     (r"(\bor\s+[\w\s-]+?),\s*(?:left or right|right or left)(?=\s*(?:$|[,;.)]))", r"\1"),
@@ -386,7 +303,7 @@ _PLACES: Final[_Rewordings] = (
         "mediastinum is shifted ",
     ),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
-    (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{_SIDES}\b)", " "),
+    (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{SIDES}\b)", " "),
     (r"\bin (?:place|situ)\b(?! of\b)", ""),
     (r"\bglands? (?:in|of) the mediastinum\b", "mediastinal lymph nodes"),
     (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
@@ -395,20 +312,15 @@ _PLACES: Final[_Rewordings] = (
 )
 """Where a finding is, in everyday words."""
 
-REWORDINGS: Final = tuple(
-    (re.compile(pattern, re.IGNORECASE), words)
-    for group in (
-        _CONTRACTIONS,
-        _ABBREVIATIONS,
-        _SIGNS,
-        _CHANGES,
-        _REQUESTS,
-        _PLACES,
-        _SIZES,
-        _LISTS,
-        _NUMBERS,
-        _DENIALS,
-    )
-    for pattern, words in group
+REWORDINGS: Final = (
+    *_CONTRACTIONS,
+    *_ABBREVIATIONS,
+    *_SIGNS,
+    *_CHANGES,
+    *_REQUESTS,
+    *_PLACES,
+    *_SIZES,
+    *_LISTS,
+    *_NUMBERS,
 )
-"""All rewordings, in the order in which they are applied."""
+"""All rewordings but those of denials, in the order in which they are applied."""

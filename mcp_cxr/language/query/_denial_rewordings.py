@@ -32,11 +32,14 @@ _OTHER_BEHIND_DENIAL = (
     rf"(\b(?:no|without)\s+(?!{SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{SIDES}|bilateral)\b"
     r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
 )
+_MUST_BE = r"\s+(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|ought to|can)\s+be\s+"
+_LEFT_OUT = r"(?:left out|omitted|removed|dropped|skipped|filtered out|ignored|discarded)"
+_STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
-    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:any|all|the|those|{STUDIES}|with|that|having|showing)\s+)*([^,;.]+?)\s+"
-    r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|ought to|can)\s+be\s+"
-    r"(?:excluded|left out|omitted|removed|dropped|skipped|filtered out|ignored|discarded|ruled out)\b"
+    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?){_MUST_BE}"
+    rf"(?:excluded|{_LEFT_OUT})|([^,;.]+?){_MUST_BE}{_LEFT_OUT})\b"
 )
+"""A finding that must be excluded is suspected; studies that must be are not wanted."""
 _LEFT_OUT_BEHIND = (
     r"(?:[,;(]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
     r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.()])+?)\s+"
@@ -53,7 +56,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
-    (_MUST_BE_LEFT_OUT, r" without \1; "),
+    (_MUST_BE_LEFT_OUT, r" without \1\2; "),
     (_LEFT_OUT_BEHIND, r" without \1; "),
     (_EXCEPT_WHERE, "except "),
     (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),

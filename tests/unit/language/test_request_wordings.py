@@ -66,6 +66,9 @@ def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) ->
         ("tubes: ETT, chest drain", [["endotracheal tube", "chest tube"]], [], ()),
         ("left lung: mass, edema", [["mass, left"], ["pulmonary edema"]], [], ()),
         ("fresh or old rib fracture", [["rib fracture, old", "rib fracture"]], [], ()),
+        ("mass; chest tubes should be left out", [["mass"]], ["chest tube"], ()),
+        ("pneumonia needs to be ruled out", [["pneumonia"]], [], ()),  # is suspected
+        ("edema; a mass must be excluded", [["pulmonary edema"], ["mass"]], [], ()),
         ("mass; cases with edema must be excluded", [["mass"]], ["pulmonary edema"], ()),
         ("Mass==1 && Edema==0", [["mass"]], ["pulmonary edema"], ()),
         ("mass!=0, edema != 1", [["mass"]], ["pulmonary edema"], ()),

@@ -50,6 +50,7 @@ _EXCEPT_WHERE = (
     r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
     rf"(?:(?:it|they|these|those|this|there)\s+{IS}\s+)?(?:accompanied by\s+)?"
 )
+_MENTIONED = r"(?:mentioned|described|reported|noted|discussed|addressed|commented on|remarked on)"
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
@@ -83,7 +84,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),
     (r",?\s*\b(?:that|which|who) (?:nonetheless|nevertheless|still) (?:ha(?:ve|s)|shows?)\b", "; with"),
-    (rf"\b{IS}(?: not (?:even )?|un)(?:mentioned|described|reported|noted)\b", "is absent"),
+    (rf"\b{IS}(?: not (?:even )?|un){_MENTIONED}\b", "is absent"),
     (
         r",?\s*\b(?:(?:but|and)\s+)?none\s+(?:(?:is |are )?(?:seen|visible|present|noted)\s+)?(?=(?:on|in|at)\b)",
         ", not ",

@@ -30,7 +30,9 @@ _NAMES: Final = {
     ),
     "measure": (
         r"(?P<measure>"
-        r"(?:(?:between|over|under|above|below|at least|up to|(?:more|less|greater|larger|bigger|smaller) than)\s+"
+        r"(?:(?:between|over|under|above|below|exceeding|at least|at most|up to"
+        r"|(?:(?:no|not) )?"
+        r"(?:more|less|greater|larger|bigger|smaller) than)\s+"
         r"|[<>\u2264\u2265]=?\s*)?"
         r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|and|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
     ),

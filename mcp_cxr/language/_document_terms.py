@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader import FindingReading
     from mcp_cxr.records import Study
 
-READER_VERSION = 9
+READER_VERSION = 10
 """Version of the reading of reports; documents of an older one are made again from the stored reports."""
 
 SEARCHED_TAGS = (

@@ -21,6 +21,10 @@ _AT_WORK = (
 )
 _NEED = r"(?:needs?|wants?|requires?|(?:am|are|is) looking for)"
 _OWN = r"(?:my|our|his|her|their)"
+_CONTROLS = (
+    r"(?:(?:(?:normal|negative|healthy)\s+)?(?:controls?|comparison|reference)(?:\s+(?:cohort|set|group|arm|sample))?"
+    r"|(?:normal\s+|negative\s+)?(?:negatives|examples|baseline))"
+)
 _ABOUT = r"\s+(?:on|about|of)\s+(?:(?!\b(?:(?:and|but) (?:no|not|without)|without)\b)[^,;.])*"
 _PURPOSES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -47,6 +51,8 @@ _PURPOSES: Final = tuple(
         r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) (?!(?:also |all )?(?:have|show)\b)[^.;]*",
         r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",
         r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",
+        rf"\s+(?:for use )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
+        rf"^(?:(?:an?|the|some)\s+)?{_CONTROLS}\s*[,:]\s*",
     )
 )
 _REFERS_BACK = re.compile(r"\b(?:it|them|those|these|also|too|as well)\b", re.IGNORECASE)

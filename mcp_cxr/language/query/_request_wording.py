@@ -62,6 +62,14 @@ _CHOICE = re.compile(
     re.IGNORECASE,
 )
 """Of what is listed, one will do: "any of the following: edema, effusion"."""
+_CHOICE_BEHIND = re.compile(
+    r"^(?P<list>[^.:;()]*,[^.:;()]*?)(?:\s*[,:;.(]|\s+[-\u2013])\s*(?:and\s+)?"
+    r"(?:any(?:\s+(?:one|1))?|either|one|1)(?:\s+of\s+(?:these|those|them|the\s+(?:above|two|three|four)))?"
+    r"(?:\s+(?:(?:will|would)\s+(?:do|suffice)|(?:is|are|would\s+be)\s+(?:fine|enough|ok(?:ay)?|sufficient)"
+    r"|suffices?|counts?))?[\s.)!]*$",
+    re.IGNORECASE,
+)
+"""The same behind the list: "edema, effusion - any of these will do"."""
 _LISTED_EXCLUSION = re.compile(
     r"\b(?:exclu(?:de|ding|sions?)(?: criteri\w+)?|without|not)\s*:(?P<list>[^.;]*)", re.IGNORECASE
 )
@@ -70,7 +78,8 @@ _LISTED_EXCLUSION = re.compile(
 
 def worded_as_reports(query: str) -> str:
     """Return a query with the words of reports for those by which a request leaves out, doubts, or urges."""
-    query = written_in_full(_CHOICE.sub(_as_choice, without_purposes(query)))
+    query = _CHOICE_BEHIND.sub(r"any of the following: \g<list>", without_purposes(query))
+    query = written_in_full(_CHOICE.sub(_as_choice, query))
     for pattern, words in _REWORDINGS:
         query = pattern.sub(words, query)
     query = _LISTED_EXCLUSION.sub(lambda match: f" without {match['list'].replace(',', ' or ')}", query)

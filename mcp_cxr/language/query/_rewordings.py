@@ -79,6 +79,7 @@ _EARLIER = (
     r"(?:on|in|at) (?:the |an? |any )?(?:earlier|last|old|previous|prior) "
     rf"(?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{STUDIES})"
 )
+_BEFORE = rf"(?:{_EARLIER}|(?:before|previously|earlier|last time)\b)"
 _NOT_BEFORE = (
     r"\b(?:not (?:seen|present|visible|there)|absent) "
     rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
@@ -99,6 +100,8 @@ _CHANGES: Final[Rewordings] = (
     (rf"\b(?:{IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
     (rf"\b(bigger|larger|smaller|better|worse) than {_EARLIER}", r"\1"),
+    (rf"\bmore ([^,;.]+?) than {_BEFORE}", r"worse \1"),
+    (rf"\b(?:less|fewer) ([^,;.]+?) than {_BEFORE}", r"improved \1"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (
         rf"\bheart (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
@@ -130,6 +133,11 @@ _ALLOWED = (
     r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
     r"(?:\s+(?:too|also|as well))?\s*\)?"
 )
+_ALSO_COUNTED = (
+    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?:please\s+)?(?:count|include)\s+)?(?!ones?\b)"
+    r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
+    r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
+)
 _REQUESTS: Final[Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
@@ -153,6 +161,7 @@ _REQUESTS: Final[Rewordings] = (
     # what restricts nothing
     (r",?\s*\b(?:old or new|new or old)\b", ""),
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
+    (_ALSO_COUNTED, r" or \1"),
     (_ALLOWED, ""),
     (r"\b(?:any|every)where (?:but|except(?: for)?|other than) (?:(?:in|at|on) )?(?:the )?", ", not in the "),
     (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),

@@ -38,12 +38,38 @@ def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) ->
 
 
 @pytest.mark.parametrize(
+    "query",
+    [
+        "normal chests for a control cohort",
+        "negative control set: entirely normal",
+        "a set of normal chests as negatives",
+        "normal studies for comparison",
+    ],
+)
+def test_normal_controls_are_normal(query: str) -> None:
+    assert parse_query_text(query).judgment == "normal"
+
+
+@pytest.mark.parametrize(
     ("query", "groups", "ruled_out", "not_applied"),
     [
         ("any of these: edema; mass", [["pulmonary edema", "mass"]], [], ()),
         ("any of the following findings - edema, mass", [["pulmonary edema", "mass"]], [], ()),
         ("Any one of these will do: edema, mass", [["pulmonary edema", "mass"]], [], ()),
         ("right mass, alone or with edema", [["mass, right"]], [], ()),
+        ("pneumothorax, chest tube - any one of these will do", [["pneumothorax", "chest tube"]], [], ()),
+        ("edema, mass, cardiomegaly: any of these is fine", [["pulmonary edema", "mass", "cardiomegaly"]], [], ()),
+        ("edema, mass (either)", [["pulmonary edema", "mass"]], [], ()),
+        ("pneumothorax; hydropneumothorax counts too", [["pneumothorax", "hydropneumothorax"]], [], ()),
+        ("mass (a nodule also counts)", [["mass", "nodule"]], [], ()),
+        ("mass or other large thing", [["mass"]], [], ("or other large thing",)),
+        (
+            "bronchiectasis, CF or other chronic wall diseases",
+            [["bronchiectasis", "cystic fibrosis"]],
+            [],
+            ("or other chronic wall diseases",),
+        ),
+        ("PICC, port or other catheter", [["picc", "implanted port", "catheter"]], [], ()),
         (
             "calcified hilar or mediastinal lymph nodes",
             [["calcified lymph node, hilum", "calcified lymph node, mediastinum"]],
@@ -281,6 +307,8 @@ def test_choices_and_exceptions_are_read(
         ("incr pulm vasc", "vascular congestion"),
         ("interval incr in L eff", "pleural effusion, left, worse"),
         ("nodule bigger than before", "nodule, worse"),
+        ("more edema than before", "pulmonary edema, worse"),
+        ("less effusion than on the previous film", "pleural effusion, improved"),
         ("effusion larger than on the prior film", "pleural effusion, worse"),
         ("edema, suspected but not confirmed", "pulmonary edema"),
         ("air under both hemidiaphragms", "pneumoperitoneum"),

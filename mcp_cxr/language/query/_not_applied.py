@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from mcp_cxr.language.query._rewordings import STUDIES
+from mcp_cxr.language.reader import mentions_in
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
 _PATIENT = r"(?:patients?|subjects?|persons?)"
@@ -60,9 +61,20 @@ _KEPT = ("denial", "exclusive", "alone", "several")
 """What stays in the query, because a part of it can be held: "more than three nodules" are multiple nodules."""
 _NOT_APPLIED = re.compile("|".join(_NAMES.values()), re.IGNORECASE)
 
+_OTHERS = re.compile(
+    r",?\s*\b(?P<others>(?:(?P<is_choice>or)|and)\s+(?:(?:any|some)\s+)?other\s+(?P<what>[^,;.()]*))", re.IGNORECASE
+)
+"""What the tables have no finding for: "bronchiectasis or other airway diseases"."""
+_LAST_COMMA = re.compile(r",(?=[^,]*$)")
+
 
 def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
     """Return a query without the conditions that nothing can hold, and these conditions as written."""
     named = [next(filter(None, map(match.__getitem__, _NAMES))) for match in _NOT_APPLIED.finditer(query)]
     rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _KEPT)), ""), query)
-    return " ".join(rest.split()), tuple(named)
+    rest = " ".join(rest.split())
+    if (others := _OTHERS.search(rest)) and not any(one.finding for one in mentions_in(others["what"], is_query=True)):
+        named.append(others["others"])
+        before = rest[: others.start()]
+        rest = f"{_LAST_COMMA.sub(' or ', before) if others['is_choice'] else before} {rest[others.end() :]}".rstrip()
+    return rest, tuple(named)

@@ -112,11 +112,6 @@ _OPTIONAL = re.compile(
 """What need not be there: "effusion with or without pneumothorax"."""
 _OR_NOT = re.compile(r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not)\s+(?!only\b)[^,;.]*)", re.IGNORECASE)
 """A denial among alternatives, which no filter can hold: "effusion or no edema"."""
-_OTHERS = re.compile(
-    r",?\s*\b(?P<others>(?P<join>or|and)\s+(?:(?:any|some)\s+)?other\s+(?P<what>[^,;.()]*))", re.IGNORECASE
-)
-"""What the tables have no finding for: "bronchiectasis or other airway diseases"."""
-_LAST_COMMA = re.compile(r",(?=[^,]*$)")
 _PLACE_BEHIND = re.compile(
     r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s)"
     r".*(?P<place>(?:\s(?:in|on|at|from)\s+(?:the\s+)?|,\s*)(?:[\w-]+\s*){1,5})[?.!]*$",
@@ -241,12 +236,6 @@ def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:
     ):
         rest = _parsed(f"{text[: or_not.start()]} {text[or_not.end() :]}", most_parts)
         return replace(rest, not_applied=(*rest.not_applied, or_not["alternative"]))
-    if (others := _OTHERS.search(text)) and not mentions_findings(others["what"]):
-        before = text[: others.start()]
-        if others["join"].lower() == "or":
-            before = _LAST_COMMA.sub(" or ", before)
-        if (parsed := _parsed(f"{before} {text[others.end() :]}", most_parts)).wanted:
-            return replace(parsed, not_applied=(*parsed.not_applied, others["others"]))
     if on_one_side := parsed_on_one_side(text, lambda part: _parsed(part, most_parts)):
         return on_one_side
     not_there = list(_NOT_THERE.finditer(text))

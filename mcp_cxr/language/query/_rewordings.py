@@ -17,11 +17,13 @@ IS: Final = r"(?:is|are|was|were)"
 _PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
 SIDES: Final = r"(?:left|right)"
 
+_CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
 _CONTRACTIONS: Final[Rewordings] = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
     (r"(?<=[a-z]{3})\(e?s\)", ""),  # "effusion(s)"
+    (rf"{_CANNOT}\s+(?:be )?(?:[a-z]+ly|quite|100\s*%)\s+(?=(?:be )?(?:exclud|rul))", r"\1 "),
 )
 
 _PREFIXES = "costo|hemi|cardio|pneumo|hydro|retro|peri|para|broncho|osteo|hyper|hypo"
@@ -40,7 +42,7 @@ _ABBREVIATIONS: Final[Rewordings] = (
     (r"\s*\br/o\b", "; rule out"),
     (r"(?-i:\bL)(?:t\.?)?[\s-]sided\b", "left"),
     (r"(?-i:\bR)(?:t\.?)?[\s-]sided\b", "right"),
-    (r"(?-i:\b([A-Z]{2,5})s\b)", r"\1"),  # "PNAs"
+    (r"(?-i:\b([A-Z]{2,5})(?:er)?s\b)", r"\1"),  # "PNAs", "COPDers"
     (r"\b(\w+)-\s+(or|and)\s+(dextro|levo|hemo|hydro|pneumo|micro|macro)(\w{4,})", r"\1\4 \2 \3\4"),
     (r"\bnon(?:-\s?|\s+)(?=[a-z])", "non"),
 )
@@ -140,7 +142,7 @@ _ALSO_COUNTED = (
 )
 _REQUESTS: Final[Rewordings] = (
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
-    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b", "please"),
+    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),
     (rf"\b({IS}) not there\b", r"\1 there"),
     (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
     (r",?\s*\byes or no\b", ""),
@@ -183,7 +185,23 @@ _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
 _OVER_HALF = r"(?:is\s+)?(?:more than|over|above|greater than|exceeding|>)\s*(?:50\s*%|0?\.5\b)"
+_A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
+_AS_IT_SHOULD_BE = r"(?:normal|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
+_HEART_A_LITTLE = (
+    r"\bheart\s+(?:(?:is|looks|appears|seems|was|size)\s+)*(?:(?:only|just)\s+)*"
+    rf"(?:{_A_LITTLE}|slightly|mildly|marginally)\s+"
+    r"(?:on the (?:big|large) side|(?:too\s+)?(?:big|large|enlarged)"
+    rf"|(?:larg|bigg)er(?:\s+than\s+{_AS_IT_SHOULD_BE})?)\b"
+)
+_HEART_AT_LIMIT = (
+    rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
+    r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size|normal))?"
+)
 _SIZES: Final[Rewordings] = (
+    (_HEART_A_LITTLE, "mild cardiomegaly"),
+    (_HEART_AT_LIMIT, "borderline cardiomegaly"),
+    (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
+    (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?=[a-z])", "small "),
     (
         rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
         "cardiomegaly",
@@ -272,14 +290,32 @@ _NUMBERS: Final[Rewordings] = (
 )
 """How many there are of a finding."""
 
+_ONE_DIAPHRAGM_HIGHER = (
+    rf"\b({SIDES}) ((?:hemi-?\s?)?diaphragm)(?: dome)?\s+"
+    r"(?:(?:that|which|is|was|sits|sitting|lies|lying|rides|riding|being)\s+)*"
+    rf"(?:[a-z]+ly\s+|much\s+)?higher than (?:the |its )?(?:{SIDES}|other|opposite)(?: one| side| \2)?\b"
+)
+_SOME_FLUID = (
+    rf"\b(trace|tiny|small|moderate|large|massive|bilateral|sided|{SIDES}) fluid\b"
+    r"(?![ -](?:filled|level|overload|collection|in|within|along|tracking|around|on the lung))"
+)
+_FLUID_AT = (
+    r"(?<!pleural )(?<!pericardial )(?<!loculated )\bfluid"
+    rf"(?=,?\s+(?:(?:on|at)\s+)?(?:(?:the|both|either|one)\s+)?(?:{SIDES}|sides?|bilateral(?:ly)?|bas(?:e|es))\b)"
+)
 _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
     r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
     r"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
     r"|higher than (?:usual|normal|expected)\b)"
 )
+_NO_DEEP_BREATH = (
+    r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) take (?:in )?an? "
+    r"(?:deep|full|big|good|proper|decent)(?: enough)? (?:breath|inspiration)\b(?: in\b)?"
+)
 _STOMACH_MOVED = (
-    r"\bstomach\s+(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?"
+    r"(?:\b(?:an? |the )?(?:bit|part|piece|portion|some) of (?:the )?)?\bstomach\s+"
+    r"(?:that |which )?(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?"
     r"(?:in|into|through) the (?:chest|diaphragm)\b"
 )
 _FLUID_AROUND = (
@@ -293,7 +329,11 @@ _PLACES: Final[Rewordings] = (
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
-    (r"\b(?:did|does|could|can)? ?not take (?:in )?an? (?:deep|full|big|good) breath\b(?: in\b)?", "low lung volumes"),
+    (_NO_DEEP_BREATH, "low lung volumes"),
+    (_ONE_DIAPHRAGM_HIGHER, r"elevated \1 \2"),
+    (_SOME_FLUID, r"\1 pleural fluid"),
+    (_FLUID_AT, "pleural fluid"),
+    (r"\bliquid\b(?= (?:in|on|around|at)\b)|(?<=pleural )liquid\b", "fluid"),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (_FLUID_AROUND, "pleural fluid, "),
     (_STOMACH_MOVED, "stomach in the chest"),

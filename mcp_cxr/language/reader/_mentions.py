@@ -21,7 +21,8 @@ from mcp_cxr.language.reader._findings import findings_in
 from mcp_cxr.language.reader._modifiers import denied_sides, modifiers_by_finding
 from mcp_cxr.language.reader._places import at_places
 from mcp_cxr.language.reader._scopes import Scopes, Status
-from mcp_cxr.language.reader._spans import ALTERNATIVES, divide_sentence
+from mcp_cxr.language.reader._sentences import divide_sentence
+from mcp_cxr.language.reader._spans import ALTERNATIVES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

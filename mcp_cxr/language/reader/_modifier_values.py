@@ -14,7 +14,8 @@ from mcp_cxr.language._vocabulary import (
     dimensions,
     normalize,
 )
-from mcp_cxr.language.reader._spans import divide_sentence, modifier_at
+from mcp_cxr.language.reader._sentences import divide_sentence
+from mcp_cxr.language.reader._spans import modifier_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,7 +20,10 @@ _COUNT_TEXTS = {
     "unknown": ("{} has no report or label", "{} have no report or label"),
     "part": ("{} matches in part", "{} match in part"),
     "denied": ("{} denies it and is left out", "{} deny it and are left out"),
-    "conflicting": ("in {} of all these, report and label disagree",) * 2,  # counted among the others, too
+    "conflicting": (  # counted among the others, too
+        "{} of these studies has a label that contradicts its report",
+        "{} of these studies have labels that contradict the report",
+    ),
 }
 """What a count says of one study and of several; `tool_results.js` has the same."""
 SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 IMAGE_ID = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
 EXCERPT = "x" * 138
-CONFLICTING = "in 5 of all these, report and label disagree"
+CONFLICTING = "5 of these studies have labels that contradict the report"
 LEFT = f"900 deny it and are left out; {CONFLICTING}"
 OTHERS = "the others match only single words or the report's indication"
 REQUIRED_OF_HIT = {"rank", "image_id", "study_id", "subject_id", "view_position", "why"}

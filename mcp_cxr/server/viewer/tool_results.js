@@ -50,7 +50,8 @@ const COUNT_TEXTS = {
   unknown: ["{} has no report or label", "{} have no report or label"],
   part: ["{} matches in part", "{} match in part"],
   denied: ["{} denies it and is left out", "{} deny it and are left out"],
-  conflicting: Array(2).fill("in {} of all these, report and label disagree"), // counted among the others, too
+  // counted among the others, too
+  conflicting: ["{} of these studies has a label that contradicts its report", "{} of these studies have labels that contradict the report"],
 };
 
 /** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by similarity"; null without words. */

@@ -43,7 +43,7 @@ class Mention(NamedTuple):
     """A finding, or a word that names none, with its status."""
 
     text: str
-    """As written, in lower case."""
+    """As written, in lower case; misspelled names are corrected."""
     stems: tuple[str, ...]
     """Of its words, without stop words."""
     finding: FindingEntry | None

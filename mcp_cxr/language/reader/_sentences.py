@@ -7,6 +7,7 @@ from itertools import pairwise, takewhile
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, Structure, findings, normalize
+from mcp_cxr.language.reader._misspellings import with_correct_spelling
 from mcp_cxr.language.reader._spans import LONGEST_LIST, VERBS, divided
 
 if TYPE_CHECKING:
@@ -33,7 +34,10 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)
-    sentence = divided(_with_whole_places(TOKEN.findall(words)), is_query=is_query)
+    tokens = TOKEN.findall(words)
+    if not is_query:  # the words of a query are corrected before
+        tokens = with_correct_spelling(tokens)
+    sentence = divided(_with_whole_places(tokens), is_query=is_query)
     for _ in range(_MOST_INTERRUPTED):
         joined = _with_whole_names(sentence)
         if joined is None:

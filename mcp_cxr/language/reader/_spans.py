@@ -113,13 +113,15 @@ def divided(tokens: Sequence[str], *, is_query: bool) -> Sentence:
     return Sentence(tokens, stems, spans, is_query)
 
 
-def _is_side_of_lung(named: tuple[int, Entry], stated: tuple[int, Entry]) -> bool:
-    """Whether a phrase names a structure and states only its side: in a query "right lung" is the side of a finding."""
-    return (
-        named[0] == stated[0]
-        and isinstance(named[1], Structure)
-        and stated[1] in (Modifier(("left",)), Modifier(("right",)), Modifier(SIDES))
-    )
+def _is_rather_stated(named: tuple[int, Entry], stated: tuple[int, Entry], *, is_query: bool) -> bool:
+    """Whether a phrase that names a structure is rather a modifier: "marked", which has the stem of "markings", is.
+
+    In a query, "right lung" is the side of a finding.
+    """
+    if named[0] != stated[0] or not isinstance(named[1], Structure) or not isinstance(stated[1], Modifier):
+        return False
+    is_side = {*SIDES}.issuperset(stated[1].values)
+    return (is_query and is_side) or dimensions()[stated[1].values[0]] == "size"
 
 
 def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_query: bool) -> tuple[int, Entry] | None:
@@ -128,7 +130,7 @@ def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_q
         return _elliptic_at(tokens, stems, start)
     named = _names().longest_at(stems, start)
     stated = _cues_and_modifiers().longest_at(tokens, start) or _plural_modifier(tokens[start])
-    if stated and (named is None or stated[0] > named[0] or (is_query and _is_side_of_lung(named, stated))):
+    if stated and (named is None or stated[0] > named[0] or _is_rather_stated(named, stated, is_query=is_query)):
         named = stated
     if named and (named[0] > 1 or (isinstance(named[1], FindingEntry) and named[1].kind == "finding")):
         return named

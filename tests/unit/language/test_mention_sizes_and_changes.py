@@ -17,6 +17,11 @@ from mcp_cxr.language import mentions_in
         ),
         ("Two bullae and small effusions.", [("bulla", {"multiple"}), ("pleural effusion", {"small"})]),
         ("The heart is grossly normal.", [("cardiomegaly", set())]),
+        ("The heart remains markedly enlarged.", [("cardiomegaly", {"large", "unchanged"})]),
+        (
+            "Marked effusion, markedly increased markings.",
+            [("pleural effusion", {"large"}), ("increased markings", {"large"})],
+        ),
         ("The effusion was previously large, now small.", [("pleural effusion", {"small"})]),
         ("No large effusion, but a small one.", [("pleural effusion", {"large"}), ("pleural effusion", {"small"})]),
         (

@@ -9,6 +9,7 @@ import pytest
 
 from mcp_cxr.language import ancestors, finding_entries, finding_of_label, mentions_in
 from mcp_cxr.language._vocabulary import phrases_of_cell
+from mcp_cxr.language.reader._sentences import divide_sentence
 from mcp_cxr.records import LABELS
 
 STATUSES = {"absent", "normal", "resolved", "possible", "history", "unstated", "present", "end"}
@@ -53,6 +54,14 @@ def test_shorthand_stands_for_other_words_and_no_form_twice() -> None:
     for row in table("shorthand.csv"):
         assert row["words"] == row["words"].lower().strip() not in {"", *forms}, row
         assert row["source"], row
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in table("modifiers.csv") if row["dimension"] in ("size", "change", "age")]
+)
+def test_no_name_hides_a_size_change_or_age(row: dict[str, str]) -> None:
+    read = {form: divide_sentence(form, is_query=False).spans[0] for form in phrases_of_cell(row["forms"])}
+    assert [form for form, span in read.items() if span.dimension != row["dimension"]] == []
 
 
 def test_a_slash_stands_between_alternative_words() -> None:

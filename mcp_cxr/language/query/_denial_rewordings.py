@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._rewordings import IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import ANYONE, IS, SIDES, STUDIES, Rewordings
 
 _KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
 _FOREIGN_DENIALS = (
@@ -32,33 +32,157 @@ _OTHER_BEHIND_DENIAL = (
     rf"(\b(?:no|without)\s+(?!{SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{SIDES}|bilateral)\b"
     r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
 )
-_MUST_BE = r"\s+(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|ought to|can)\s+be\s+"
-_LEFT_OUT = r"(?:left out|omitted|removed|dropped|skipped|filtered out|ignored|discarded)"
+_MUST_BE = r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|to|ought to|can)\s+be\s+"
+_LEFT_OUT = (
+    r"(?:left out|omitted|dropped|skipped|(?:filtered|weeded|screened) out|ignored|discarded|rejected|avoided"
+    r"|eliminated|disregarded)"
+)
 _STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
-    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?){_MUST_BE}"
-    rf"(?:excluded|{_LEFT_OUT})|([^,;.]+?){_MUST_BE}{_LEFT_OUT})\b"
+    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?)\s+{_MUST_BE}"
+    rf"(?:excluded|removed|disqualified|{_LEFT_OUT})|([^,;.]+?)\s+{_MUST_BE}(?:removed|{_LEFT_OUT}))\b"
 )
 """A finding that must be excluded is suspected; studies that must be are not wanted."""
-_LEFT_OUT_BEHIND = (
-    r"(?:[,;(]\s*(?:(?:and|but|with)\s+)?|\b(?:but|with)\s+)(?!(?:no|not|without|but|and|with)\b)"
-    r"((?:(?!\b(?:not|no|is|are|was|were|be|been|cannot)\b)[^,;.()])+?)\s+"
-    r"(?:excluded|ruled out|left out|filtered out|omitted|absent|not included)"
-    r"\s*(?:[,)]|(?=$|[;.]|(?:and|but|with)\b))"
+_CLAUSE = (
+    r"(?:^|[,;(.]\s*(?:(?:and|but|with|where|while)\s+)?"
+    r"|\b(?:but|with|where|when|whenever|once|(?:in|for|of)\s+(?:which"
+    r"|whom))\s+)(?:(?:the\s+)?presence\s+of\s+)?(?:(?:any|an?)\s+)?"
+    r"(?!(?:no|not|without|but|and|or|with|never|if|whether|nothing|none|neither)\b)"
+)
+_WORDS = (
+    r"((?:(?!\b(?:not?|nor|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should|with|but|where|when|whenever"
+    r"|once|while|which|whom?)\b)[^,;.():])+?)"
+)
+_ALL_BEFORE = r"(?=\s*(?:$|[,;.)]|(?:and|but|with)\b))"
+_SEEN = (
+    r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
+    r"|mentioned|reported|described|there)"
+)
+_WANTED = (
+    r"(?:wanted|desired|allowed|permitted|welcome|acceptable|tolerated|accepted|of (?:any )?interest|included"
+    r"|ok(?:ay)?"
+    r"|to be (?:present|there|included|seen|reported|mentioned))"
+)
+_IS_LEFT_OUT = (
+    r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been)\s+)?(?:explicitly\s+)?"
+    rf"(?:excluded|ruled out|denied|negated|{_LEFT_OUT}|absent|lacking|not (?:even )?(?:been |being )?{_SEEN}"
+    rf"|not {_WANTED}"
+    r"|unmentioned|unreported|unwanted|undesired|undesirable|unwelcome|unacceptable|forbidden|prohibited|banned"
+    r"|disallowed|disqualified|out of the question|an? (?:no[ -]go|exclusion(?: criteri\w+)?|deal-?\s?breaker)"
+    r"|exclusion criteria|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
+    r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish"
+    r"|like)"
+    r"(?: to (?:see|have))?"
+    rf"|(?:must|should|shall|may|can|ought)\s?(?:not|never)(?: to)? be {_SEEN}"
+    rf"|(?:is|are) out|{_MUST_BE}absent|(?:(?:would |will )?disqualif(?:y|ies)|(?:would|will) rule out)(?: (?:it"
+    rf"|them|(?:the"
+    rf"|an?) \w+))?"
+    rf"|(?:was|were) (?:looked for|sought|searched for),? (?:and|but) (?:was |were )?not {_SEEN})"
+)
+_LEFT_OUT_BEHIND = rf"{_CLAUSE}{_WORDS}\s+{_IS_LEFT_OUT}{_ALL_BEFORE}"
+"""A clause that denies what it names, and nothing before it: "catheter, pneumothorax not seen"."""
+_NONE_PRESENT = (
+    rf"^([^.;]*?),?\s*\bnone (?:of (?:them|which|these|those) )?(?:(?:is|are|was|were|being|to be) )?{_SEEN}\s*\.?$"
+)
+_NONE_WITH = (
+    r",?\s*\b(?:and )?none (?:of (?:them|whom|which|these|those) )?(?:may |should |must )?"
+    r"(?:having|ha(?:s|ve|d)|with|show(?:s|ing|ed)?)\s+(?:(?:any|an?)\s+)?"
+)
+_LEFT_FROM = (
+    r"^(?:please )?(?:exclude|omit|remove|leave out|drop|filter out|take|subtract|discard)\s+([^,;.]+?)\s+from\s+"
+    rf"(?:(?:the|all|any|those|my|our)\s+)*(?!(?:results?|lists?|sets?|search|output|hits|answers?|archive"
+    rf"|{STUDIES})\b)([^,;.]+)$"
+)
+_CANNOT_EXCLUDE = (
+    rf"\b(?:do(?:es)?|did|could|would) not (?:[a-z]+ly )?(exclude|rule out)\b(?!\s+(?:(?:the|any|all)\s+)?{ANYONE}\b)"
+)
+_NOT_LEFT_OUT = (
+    r"[,;.]?\s*\b(?:please )?do not (?:exclude|omit|skip|leave out|drop|filter out|discard|reject|remove|rule out)"
+    rf"\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b)[^,;.]*"
+)
+_HOW_FAR = (
+    r"\b(hard|difficult|impossible|able|fail(?:s|ed)?) to (?:[a-z]+ly|quite) (?=exclude|rule out)",
+    r"\1 to ",
+)
+_NOTHING_LIKE = (
+    r"\bnothing (?:that (?:is )?)?(?:suggest(?:s|ing|ive of)?|to suggest|indicat(?:es?|ing|ive of)|to indicate"
+    r"|point(?:s|ing)? (?:to|towards?)|in keeping with|consistent with|compatible with|resembling|like|look(?:s"
+    r"|ing)? like|in the way of)\s+"
+)
+_NOTHING_THAT_IS = (
+    r"\bnothing (?:that (?:is|was) |is )?(?!abnormal|wrong|else|acute|remarkable|more|special|unusual|significant"
+    r"|new\b)"
+    r"(?=(?:[a-z]+ed|broken|big|large|wide|swollen)\b)"
+)
+_DENIES = (
+    r"\b(?:explicitly |expressly |clearly )?(?:den(?:y|ies|ied|ying)|negat(?:es?|ed|ing)|refut(?:es?|ed|ing))\s+"
+    r"(?:that there (?:is|are|was|were) )?(?:(?:any|an?|the)\s+)?(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
+)
+_HAS_EXCLUDED = (
+    r"\b(?:radiologists?|readers?|reports?|they|he|she|who|that|which|ha(?:s|ve))\s+(?:(?:explicitly|clearly|has"
+    r"|have)\s+)*"
+    r"(?:excluded|ruled? out|rules out)\s+(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
 _EXCEPT_WHERE = (
     r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
     rf"(?:(?:it|they|these|those|this|there)\s+{IS}\s+)?(?:accompanied by\s+)?"
 )
 _MENTIONED = r"(?:mentioned|described|reported|noted|discussed|addressed|commented on|remarked on)"
+_CANNOT_BEHIND = (
+    r"\b(?:where|(?:in|for) (?:which|whom))\s+([^,;.]+?)\s+(?:(?:could|can|was|were|is|are) ?not|ha(?:s"
+    r"|ve) not)(?: be| been)?"
+    r" (excluded|ruled out)\b"
+)
+_AFTER_NOS = r"(\bno [^,;.]+(?:,\s*(?:and )?no [^,;.]+)+),\s*(?!no\b|not\b|without\b|nor\b|or\b|and\b)([^,;.]+)$"
+_STRUCTURE_BEHIND = (
+    r"(\b(?:no|without)\b[^,;.]*),\s+(?=(?:the )?(?:heart|lungs?|mediastinum|aorta|hila|bones|ribs|diaphragms?"
+    r"|trachea|spine"
+    r"|pleural spaces?|(?:costophrenic )?angles?)\s+(?:(?:is|are|being)\s+)?(?:not|normal|clear|sharp|intact|dry"
+    r"|unremarkable"
+    r"|midline|enlarged|big|wide)\b)"
+)
+_RATHER = r"^\W*(?:please )?(?:instead of|rather than|in place of)\s+([^,;.]+?)(?:,|\s+(?=(?:i|we)\b))\s*"
+_NOTHING_IN_PLEURA = (
+    r"\b(?:(?:without|no|not)\s+(?:any|some)thing(?: at all)?|nothing(?: at all)?) (?:in|within) (?:the |his |her )?"
+    r"pleural (?:space|cavity|cavitie)s?\b"
+)
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
+    (r"\bzero\s+(?=[a-z])", "no "),
+    (r"\b(?:by no means|under no circumstances?|in no case|on no account)\b", "not"),
+    (r"\b(no [a-z]+) (?:whatsoever|at all) (?=of\b)", r"\1 "),
+    (r"\b(?:definitely|certainly|absolutely|explicitly|expressly)\s+(?=(?:no|not|without)\b)", ""),
+    (r",?\s*\bno longer (?=an?\b|any\b)", "; no longer "),
+    (_NOTHING_LIKE, "no "),
+    (r"\bnothing (?:is )?(?:broken|fractured|cracked)\b", "no fracture"),
+    (_NOTHING_THAT_IS, "no "),
+    (r"\banything (?:that )?(?:looks? like|like|resembl(?:es|ing)|suggest(?:s|ing|ive of))\s+", ""),
+    (r",?\s*\b(?:nobody|no ?one)\s+(?:with|who (?:has|shows)|having|showing|whose)\s+", ", without "),
+    (r"\bnot after\b", "not"),
+    (r"\band (?:carr(?:y|ies)|bears?|displays?|contains?|features?|exhibits?|wears?)\s+", "; with "),
+    (r"\bun(?:accompanied|associated|complicated) (?:by|with)\b", "without"),
+    (r"\b(or|nor) (?:who|that|which|those who|those with|patients who) (?:ha(?:s|ve|d)|shows?)\b", r"\1"),
+    _HOW_FAR,
+    (_NOT_LEFT_OUT, ""),
+    (_CANNOT_EXCLUDE, r"cannot \1"),
+    (_DENIES, "without "),
+    (_CANNOT_BEHIND, r"; \1 cannot be \2"),
+    (_HAS_EXCLUDED, "without "),
+    (_AFTER_NOS, r"\1; \2"),
+    (_STRUCTURE_BEHIND, r"\1; "),
+    (_RATHER, r"without \1; "),
+    (r"(\bpositive\b[^;.]*?),\s*([^,;.]+?)\s+negative\b", r"\1; without \2"),
+    (_NOTHING_IN_PLEURA, "with clear pleural spaces"),
+    (_LEFT_FROM, r"\2 without \1"),
     (_MUST_BE_LEFT_OUT, r" without \1\2; "),
-    (_LEFT_OUT_BEHIND, r" without \1; "),
+    (_NONE_PRESENT, r" without \1; "),
+    (_NONE_WITH, "; without "),
+    (r"\b(present|seen|there) (?:and|but) ([^,;.]+?) not(?=\s*(?:$|[,;.]))", r"\1; without \2"),
+    (_LEFT_OUT_BEHIND, r"; without \1; "),
     (_EXCEPT_WHERE, "except "),
     (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),
     (r"\b(no|without(?: any)?)\s+lines?\b(?!\s+(?:and|or|nor)\b|\s*/|\s*,(?!\s*no\b))", r"\1 catheters"),

@@ -6,7 +6,7 @@ import re
 
 from mcp_cxr.language._vocabulary import ancestors
 from mcp_cxr.language.query._alternatives import kind_of
-from mcp_cxr.language.query._rewordings import STUDIES
+from mcp_cxr.language.query._shared_patterns import STUDIES
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 _KIND_LEFT_OUT = re.compile(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mcp_cxr.language.query._rewordings import STUDIES
+from mcp_cxr.language.query._shared_patterns import STUDIES
 from mcp_cxr.language.reader import mentions_in
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"

@@ -183,12 +183,17 @@ def _judgment_of_statement(text: str) -> Judgment | None:
 def _with_fragments_joined(text: str) -> str:
     """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
     first, *others = re.split(r"(?<=\w)[.;]\s+", text)
+    if others and _is_fragment(first):
+        first, others[0] = others[0], first
     for other in others:
-        is_fragment = modifier_values(other) and all(
-            modifier_values(one.text) and not one.finding for one in query_mentions(other)
-        )
-        first += f"{' ' if is_fragment else '. '}{other}"
+        first += f"{' ' if _is_fragment(other) else '. '}{other}"
     return first
+
+
+def _is_fragment(text: str) -> bool:
+    return bool(modifier_values(text)) and all(
+        not one.finding and (modifier_values(one.text) or _is_request_word(one)) for one in query_mentions(text)
+    )
 
 
 def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:

@@ -55,6 +55,7 @@ _PURPOSES: Final = tuple(
         rf"^(?:(?:an?|the|some)\s+)?{_CONTROLS}\s*[,:]\s*",
     )
 )
+_NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal)\b", re.IGNORECASE)
 _REFERS_BACK = re.compile(r"\b(?:it|them|those|these|also|too|as well)\b", re.IGNORECASE)
 
 
@@ -74,4 +75,4 @@ def without_purposes(query: str) -> str:
 
 
 def _names_what_to_find(text: str) -> bool:
-    return any(one.finding for one in mentions_in(text, is_query=True)) or "normal" in text.lower().split()
+    return any(one.finding for one in mentions_in(text, is_query=True)) or bool(_NORMAL.search(text))

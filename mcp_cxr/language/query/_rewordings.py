@@ -1,21 +1,16 @@
 """What a query says otherwise than a report, and what a report says instead, in groups by what is reworded.
 
 A new wording belongs in the group that its words are about. Within a group the order counts: a rewording sees what the
-ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, and a denial
-in `_denial_rewordings.py`.
+ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, how studies are
+asked for in `_request_rewordings.py`, and a denial in `_denial_rewordings.py`.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from typing import Final
 
-Rewordings: TypeAlias = tuple[tuple[str, str], ...]
-"""Patterns, in any case, each with what it is replaced by."""
-
-STUDIES: Final = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
-IS: Final = r"(?:is|are|was|were)"
-_PEOPLE = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
-SIDES: Final = r"(?:left|right)"
+from mcp_cxr.language.query._request_rewordings import REQUEST_REWORDINGS
+from mcp_cxr.language.query._shared_patterns import IS, SIDES, STUDIES, Rewordings
 
 _CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
 _CONTRACTIONS: Final[Rewordings] = (
@@ -51,8 +46,14 @@ _ABBREVIATIONS: Final[Rewordings] = (
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
+_QUESTION_FIRST = (
+    r"^((?:is|are|was|were|has|have|had|do|does|did|can|could|which|who|what|where|any)\b[^?]*)"
+    r"\?(?=\s*(?:please\s+)?(?:show|find|list|give|get|retrieve|display|return|pull)\b)"
+)
+"""A question that a request follows, and no doubt: "Has the mass grown? Show me"."""
 _SIGNS: Final[Rewordings] = (
     (r"[\"\u201c\u201d\u201e]", ""),
+    (_QUESTION_FIRST, r"\1;"),
     (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
     (r"\?\s*nodes\b", "? lymphadenopathy"),
     (r"\?\s*yes\b[.,;]*", "; "),
@@ -94,8 +95,14 @@ _GONE_SINCE = (
     r"\s*\b(?:is |was |were )?(?:present |seen )?(?:previously|before|earlier),?\s+(?:but |and )?"
     r"(?:has |have |had )?(?:now |since )?(?:completely |fully |subsequently )?(resolved|cleared|disappeared|gone)\b"
 )
+_SAME = (
+    r"\b(?:(?:has|have|had)\s+)?(?:stay(?:s|ed|ing)?|remain(?:s|ed|ing)?|kept|keeps|been|is|are|of)\s+(?:exactly\s+)?"
+    r"the\s+(?:very\s+)?same(?:\s+(?:in\s+)?size)?(?:\s+over\s+(?:time|the\s+years))?"
+    r"(?=\s*(?:$|[,.;?)])|\s+(?:as|since|for|and|but|over|throughout)\b)"
+)
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
+    (_SAME, "unchanged"),
     (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
     (_ONLY_BEFORE, "resolved"),
     (_GONE_SINCE, r" \1"),
@@ -118,60 +125,6 @@ _CHANGES: Final[Rewordings] = (
     (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
 )
 """How a finding changed."""
-
-_IF_ANY = (
-    rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
-    rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{STUDIES}))*"
-)
-_SEVERAL_STUDIES = (
-    r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
-    rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
-)
-_READ_AS = r"(?:interpreted|read|reported|called|signed off) as"
-_ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
-_ALLOWED = (
-    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)[^,;.()]+?\s+(?:(?:is|are|would be)\s+)?"
-    r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated|welcome|optional|irrelevant|(?:do|does) not matter"
-    r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
-    r"(?:\s+(?:too|also|as well))?\s*\)?"
-)
-_ALSO_COUNTED = (
-    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?:please\s+)?(?:count|include)\s+)?(?!ones?\b)"
-    r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
-    r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
-)
-_REQUESTS: Final[Rewordings] = (
-    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
-    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),
-    (rf"\b({IS}) not there\b", r"\1 there"),
-    (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
-    (r",?\s*\byes or no\b", ""),
-    (r"\b(?:do not|never)\s+(?:miss|overlook|forget)\b", ""),
-    (_IF_ANY, ""),
-    # what they are for
-    (r",?\s*\bbecause (?!of\b)(?:(?!,\s*(?:with|without|and|but|no)\b)[^.;])*", ""),
-    (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
-    # which studies
-    (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative)\b)", ""),
-    (_SEVERAL_STUDIES, ""),
-    (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
-    (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
-    (r",?\s*\b(?:but\s+)?only (?:if|when|where) (?:there (?:is|are)|they (?:also )?have|with)\b", " with"),
-    (r",?\s*\b(?:provided(?: that)?|as long as|on condition that)\b", ","),
-    (rf"\b(?:but\s+)?not\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "without "),
-    (rf"\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{_PEOPLE})\b)", "; with "),  # no denial holds for them
-    # what restricts nothing
-    (r",?\s*\b(?:old or new|new or old)\b", ""),
-    (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
-    (_ALSO_COUNTED, r" or \1"),
-    (_ALLOWED, ""),
-    (r"\b(?:any|every)where (?:but|except(?: for)?|other than) (?:(?:in|at|on) )?(?:the )?", ", not in the "),
-    (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),
-    (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
-    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
-    (r",\s*which (?:might|may|could|can|would) (?:indicate|suggest|represent|reflect|mean)\b[^,;.]*", ""),
-)
-"""How studies are asked for: courtesy, purpose, number, and what restricts nothing."""
 
 _SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
 _MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
@@ -241,6 +194,13 @@ _ON_ONE_SIDE = (
     rf"^\W*(?:(?:on|in) the )?({SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
     rf"({_NO_SIDE}*?\s(?:or|and)\s{_NO_SIDE}*?)[.;]?$"
 )
+_EACH_WITH = (
+    r",\s*(?:and\s+)?(?:each|either|any|both|all)(?:\s+(?:one|case|of\s+(?:them|these|which|those)))?\s+"
+    r"(?:(?:accompanied|together|combined|along|associated)\s+)?(?:with|by|having|showing)\s+"
+    r"|,?\s*\bin\s+(?:each|either|every|both|all)\s+(?:cases?|of\s+(?:them|these|those)),?\s+(?:together\s+)?with\s+"
+    r"|,\s*(?:accompanied\s+by|(?:associated|combined|together|along|in\s+combination)\s+with)\s+"
+)
+"""What a list before it is all wanted with: "mass or nodule, each with an effusion"."""
 _LISTS: Final[Rewordings] = (
     (r"\band\s*/\s*or\b", "or"),
     (_ON_ONE_SIDE, r"\2 on the \1"),
@@ -257,6 +217,15 @@ _LISTS: Final[Rewordings] = (
     ),
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
+    (_EACH_WITH, "; with "),
+    (
+        r",\s*(?:and\s+)?(?:each|either|both|all)(?:\s+of\s+(?:them|these|which|those))?\s+(?=(?:without|lacking)\b)",
+        "; ",
+    ),
+    (
+        r"(?:^|\s*[,;.])\s*(?:(?:and|but)\s+)?(?:additionally|furthermore|moreover|in addition|what is more)\b,?\s+",
+        "; with ",
+    ),
     (r",?\s*\bnamely\b[,:]?", " with"),
     (r"\b(?:as well as|along with|in addition to|combined with|in combination with)\b", "and"),
     (r"\b([\w\s-]+),\s*([\w\s-]+),?\s+or both\b", r"\1 or \2"),
@@ -322,7 +291,15 @@ _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
     r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
 )
+_ANGLE_BEFORE = (
+    r"(?<!phrenic )(?<!cp )\bangles?\s+"
+    r"(?=(?:(?:is|are|was|were|being|look|looks|have to be|has to be|must be|should be)\s+)?"
+    r"(?:blunted|sharp|obscured|obliterated|clear)\b)"
+)
+_ANGLE_BEHIND = rf"\b(blunted|blunting of|obscured|sharp)\s+((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
 _PLACES: Final[Rewordings] = (
+    (_ANGLE_BEFORE, "costophrenic angle "),
+    (_ANGLE_BEHIND, r"\1 \2costophrenic angle"),
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
     (r"\bbottoms? of both lungs\b", "both bases"),
     (r"\btops? of both lungs\b", "both apices"),
@@ -366,7 +343,7 @@ REWORDINGS: Final = (
     *_ABBREVIATIONS,
     *_SIGNS,
     *_CHANGES,
-    *_REQUESTS,
+    *REQUEST_REWORDINGS,
     *_PLACES,
     *_SIZES,
     *_LISTS,

@@ -1,0 +1,94 @@
+"""How a query asks for studies, and what it says instead: courtesy, and what restricts nothing."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from mcp_cxr.language.query._shared_patterns import IS, PEOPLE, STUDIES, Rewordings
+
+_IF_ANY = (
+    rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
+    rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{STUDIES}))*"
+)
+_SEVERAL_STUDIES = (
+    r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
+    rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
+)
+_READ_AS = r"(?:interpreted|read|reported|called|signed off) as"
+_ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
+_ALLOWED = (
+    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?!\b(?:not|no)\b)[^,;.()])+?\s+(?:(?:is|are|would be)\s+)?"
+    r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated|welcome|optional|irrelevant|(?:do|does) not matter"
+    r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
+    r"(?:\s+(?:too|also|as well))?\s*\)?"
+)
+_NOT_ASKED = (
+    r"[,;.]?\s*\b(?:(?:and|but|it)\s+)*(?:(?:do(?:es)? not|never) matter|(?:(?:i|we)\s+)?do not (?:care|mind)"
+    r"|(?:is|are) (?:irrelevant|immaterial|of no importance))\s+(?:whether|if)\b[^,;.]*"
+    r"|[,;(.]\s*(?:but\s+)?[^,;.()]+?\s+(?:(?:need|does|do)\s+not\s+(?:need\s+to\s+)?(?:be|have\s+to\s+be)"
+    r"|(?:may|might|can) or (?:(?:may|might|can)\s+)?not be)\s+"
+    r"(?:present|mentioned|reported|there|seen|stated|described|shown)\b"
+)
+_ONLY_IF = (
+    r",?\s*\b(?:but\s+)?(?:if and )?only (?:if|when|where)\b(?: (?:there (?:is|are)|they (?:also )?have|with)\b)?"
+)
+_ASKED_TO = (
+    r"(?:\b(?:i|we)\s+)?\b(?:want|wish|would like|like|prefer|intend|(?:be|make) (?:sure|certain)|remember|try"
+    r"|important"
+    r"|essential)\s+(?:you\s+)?to\s+(?=(?:exclude|omit|skip|leave out|avoid|drop|reject|filter out|discard|ignore)\b)"
+)
+_NORMAL = r"(?:normal|unremarkable|negative|clear|clean|healthy|wnl)"
+_WHOLLY = (
+    r"(?:through and through|from (?:top|start|head) to (?:bottom|finish|toe)|(?:in|on) (?:every|all|any) "
+    r"(?:single )?(?:respects?|ways?|aspects?|counts?|regards?)|throughout|across the board"
+    r"|without (?:any )?exception)"
+)
+_DETECTED = r"(?:\s+(?:(?:was|is|has been|could be) )?(?:detected|seen|found|noted|identified|visible|reported))?"
+_NOTHING_ABNORMAL = (
+    rf"\bnothing (?:abnormal|pathological|untoward|amiss){_DETECTED}"
+    r"(?:[,:]?\s*(?:in |on )?(?:the )?heart and (?:the )?lungs\b)?"
+    r"(?!\s+(?:but|except|other|apart|aside|besides|in|at)\b)"
+)
+_ALSO_COUNTED = (
+    r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?:please\s+)?(?:count|include)\s+)?(?!ones?\b)"
+    r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
+    r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
+)
+REQUEST_REWORDINGS: Final[Rewordings] = (
+    (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
+    (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),
+    (rf"(^|[,.;]\s*)({IS}) not there\b", r"\1\2 there"),
+    (r"\b(do|does|did|have) not (you|we)\b", r"\1 \2"),
+    (r",?\s*\byes or no\b", ""),
+    (r"\b(?:do not|never)\s+(?:miss|overlook|forget)\b", ""),
+    (_IF_ANY, ""),
+    # what they are for
+    (r",?\s*\bbecause (?!of\b)(?:(?!,\s*(?:with|without|and|but|no)\b)[^.;])*", ""),
+    (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
+    # which studies
+    (rf"\b({_NORMAL}),?\s+{_WHOLLY}\b", r"\1"),
+    (r"(?-i:\bNAD\b)\s*(?:[:,(=-]+\s*(?=nothing\b))", ""),
+    (_NOTHING_ABNORMAL, "normal"),
+    (rf"\b(?:not|without|no) (?:a|one|any)? ?single abnormality{_DETECTED}", "no abnormality"),
+    (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative)\b)", ""),
+    (_SEVERAL_STUDIES, ""),
+    (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
+    (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
+    (_ONLY_IF, "; with"),
+    (r",?\s*\b(?:provided(?: that)?|as long as|on condition that)\b", ","),
+    (rf"\b(?:but\s+)?not\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{PEOPLE})\b)", "without "),
+    (rf"(?<!save)\s+(?:in|among|for)\s+(?=(?:[\w-]+\s+)?(?:{PEOPLE})\b)", "; with "),  # no denial holds for them
+    # what restricts nothing
+    (r",?\s*\b(?:old or new|new or old)\b", ""),
+    (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
+    (_NOT_ASKED, ""),
+    (_ASKED_TO, ""),
+    (_ALSO_COUNTED, r" or \1"),
+    (_ALLOWED, ""),
+    (r"\b(?:any|every)where (?:but|except(?: for)?|other than) (?:(?:in|at|on) )?(?:the )?", ", not in the "),
+    (r"\banywhere\b(?: (?:in|on) (?:the|an?) (?:chest|thorax|lungs?|image|film|radiograph))?", ""),
+    (r",?\s*\(?\b(?:whether\s+)?[\w-]+\s+or\s+not\b\s*\)?(?=\s*(?:$|[,.;)]|and\b|but\b|with\b))", ""),
+    (r"\(?\b(?:no matter|regardless of|irrespective of)\s+(?:the |which |what |how )?[\w-]+\b( side)?\)?", ""),
+    (r",\s*which (?:might|may|could|can|would) (?:indicate|suggest|represent|reflect|mean)\b[^,;.]*", ""),
+)
+"""How studies are asked for: courtesy, purpose, number, and what restricts nothing."""

@@ -1,0 +1,18 @@
+"""Parts of patterns that several modules share: whom or what a request asks for, and how it is said to be."""
+
+from __future__ import annotations
+
+from typing import Final, TypeAlias
+
+Rewordings: TypeAlias = tuple[tuple[str, str], ...]
+"""Patterns, in any case, each with what it is replaced by."""
+
+STUDIES: Final = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
+IS: Final = r"(?:is|are|was|were)"
+PEOPLE: Final = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
+ANYONE: Final = (
+    rf"(?:any(?:one|body|thing)|every(?:one|body|thing)|{STUDIES}|{PEOPLE}|reports?|radiographs?|x-?\s?rays?|cxrs?"
+    r"|examples?)"
+)
+"""Whom or what a request asks for or leaves out."""
+SIDES: Final = r"(?:left|right)"

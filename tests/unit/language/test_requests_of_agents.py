@@ -1,0 +1,138 @@
+"""Requests as agents and residents write them: in fields, steps, sets and numbered conditions, and in long denials."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import parse_query_text
+
+EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costophrenic angle"
+
+
+@pytest.mark.parametrize(
+    ("query", "groups", "ruled_out"),
+    [
+        ("Task: search; finding = mass; side = left; place = any; use = test set for nodules", [["mass, left"]], []),
+        ('{"include": ["mass"], "exclude": ["edema", "effusion"]}', [["mass"]], [EDEMA, EFFUSION]),
+        ('{"mass": true, "edema": false}', [["mass"]], [EDEMA]),
+        ("target finding: mass; negatives: edema, effusion", [["mass"]], [EDEMA, EFFUSION]),
+        ("laterality: bilateral; finding: effusion", [["pleural effusion, bilateral"]], []),
+        ("must have: mass; must not have: edema", [["mass"]], [EDEMA]),
+        ("required: mass; forbidden: edema", [["mass"]], [EDEMA]),
+        ("mass (yes), edema (no)", [["mass"]], [EDEMA]),
+        ("mass(+) edema(-)", [["mass"]], [EDEMA]),
+        ("Step 1: find masses. Step 2: discard those with edema.", [["mass"]], [EDEMA]),
+        ("(1) mass, (2) located in the left lung, (3) no edema", [["mass, left"]], [EDEMA]),
+        ("(a) mass; (b) on the right; (c) without edema", [["mass, right"]], [EDEMA]),
+        ("i) mass ii) without edema iii) with effusion", [["mass"], [EFFUSION]], [EDEMA]),
+        ("either (1) mass, (2) nodule or (3) edema", [["mass", "nodule", EDEMA]], []),
+        ("PICC AND at least one of {mass, edema}", [["picc"], ["mass", EDEMA]], []),
+        ("any of [mass, nodule] and any of {effusion, edema}", [["mass", "nodule"], [EFFUSION, EDEMA]], []),
+        ("mass and none of {edema, effusion}", [["mass"]], [EDEMA, EFFUSION]),
+        ("one or more of mass, nodule and edema", [["mass", "nodule", EDEMA]], []),
+        ("any criterion: mass; edema", [["mass", EDEMA]], []),
+        ("all three: mass, edema or effusion, and PICC", [["mass"], [EDEMA, EFFUSION], ["picc"]], []),
+        ("both of these: mass, edema", [["mass"], [EDEMA]], []),
+        ("mass or nodule, each with edema or effusion", [["mass", "nodule"], [EDEMA, EFFUSION]], []),
+        ("mass or nodule, both without edema", [["mass", "nodule"]], [EDEMA]),
+        ("mass; additionally, edema or effusion", [["mass"], [EDEMA, EFFUSION]], []),
+        ("left base: any mass?", [["mass, left, base"]], []),
+        ("lingula: mass or nodule", [["mass, lingula", "nodule, lingula"]], []),
+        ("mass, location within the lingula or at the left apex", [["mass, lingula", "mass, left, apex"]], []),
+        ("Has the mass stayed the same over time? Show me", [["mass, unchanged"]], []),
+        ("masses, whether or not they matter; edema need not be present", [["mass"]], []),
+        ("mass; I do not care whether there is edema", [["mass"]], []),
+    ],
+)
+def test_structured_requests_are_read(query: str, groups: list[list[str]], ruled_out: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [[one.description for one in group] for group in parsed.wanted] == groups
+    assert [one.description for one in parsed.ruled_out] == ruled_out
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "mass, edema not present",
+        "mass with edema not seen",
+        "mass; edema must not be mentioned",
+        "mass once edema is excluded",
+        "masses in whom edema is ruled out",
+        "mass; edema was looked for and not found",
+        "mass; edema is an exclusion criterion",
+        "mass; edema disqualifies",
+        "mass; edema is not allowed",
+        "mass; edema is unwanted",
+        "mass; edema I do not want",
+        "mass in reports that deny edema",
+        "mass in which the presence of edema is denied",
+        "mass; readers ruled out edema",
+        "mass, ruling out anybody who has edema",
+        "mass; rule out those with edema",
+        "mass; avoid edema",
+        "mass, rejecting cases of edema",
+        "mass; be sure to exclude edema",
+        "mass; I want to leave out edema",
+        "mass, save for those with edema",
+        "mass; exclude if there is edema",
+        "a user who does not wish to see cases in which edema was also reported; mass",
+        "exclude edema from the masses",
+        "masses unaccompanied by edema",
+        "masses, none of which show edema",
+        "masses, nobody with edema",
+        "masses; zero edema",
+        "masses if and only if no edema",
+        "mass yet nothing suggesting edema",
+        "instead of edema, mass",
+        "mass positive, edema negative",
+        "without edema, including mass",
+        "mass was there, edema was not there",
+    ],
+)
+def test_what_a_request_leaves_out_is_ruled_out_and_nothing_else(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == ["mass"]
+    assert [one.description for one in parsed.ruled_out] == [EDEMA]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "edema rule out",
+        "cannot safely exclude edema",
+        "reports that do not exclude edema",
+        "in which edema was not ruled out",
+        "edema has not been ruled out",
+    ],
+)
+def test_what_is_not_excluded_is_possible(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [(one.description, one.is_hedged) for one in parsed.findings] == [(EDEMA, True)]
+    assert not parsed.ruled_out
+
+
+@pytest.mark.parametrize(
+    ("query", "ruled_out"),
+    [
+        ("hyperinflation with dry pleural spaces", [EFFUSION]),
+        ("hyperinflation without anything in the pleural space", [EFFUSION, "pneumothorax"]),
+        ("hyperinflation, no mass, heart not enlarged", ["mass", "cardiomegaly"]),
+        ("hyperinflation, excluding anyone whose angles are blunted or who has a mass", [ANGLE, "mass"]),
+    ],
+)
+def test_structures_are_denied_in_other_words(query: str, ruled_out: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == ["hyperinflation"]
+    assert [one.description for one in parsed.ruled_out] == ruled_out
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "entirely normal in every respect",
+        "controls: unremarkable throughout",
+        "NAD: nothing abnormal found, heart and lungs",
+    ],
+)
+def test_a_study_that_is_normal_in_other_words_is_normal(query: str) -> None:
+    assert parse_query_text(query).judgment == "normal"

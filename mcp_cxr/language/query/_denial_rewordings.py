@@ -44,39 +44,40 @@ _MUST_BE_LEFT_OUT = (
 )
 """A finding that must be excluded is suspected; studies that must be are not wanted."""
 _CLAUSE = (
-    r"(?:^|[,;(.]\s*(?:(?:and|but|with|where|while)\s+)?"
-    r"|\b(?:but|with|where|when|whenever|once|(?:in|for|of)\s+(?:which"
-    r"|whom))\s+)(?:(?:the\s+)?presence\s+of\s+)?(?:(?:any|an?)\s+)?"
+    r"(?:^|[,;(.]\s*(?:(?:and|but|with|where|while)\s+)?|\s[-\u2013\u2014]\s+"
+    r"|\b(?:but|with|that|where|when|whenever|while|once|(?:in|for|of)\s+(?:which|whom))\s+)"
+    r"(?:(?:the\s+)?presence\s+of\s+)?(?:(?:any|an?)\s+)?"
     r"(?!(?:no|not|without|but|and|or|with|never|if|whether|nothing|none|neither)\b)"
 )
 _WORDS = (
-    r"((?:(?!\b(?:not?|nor|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should|with|but|where|when|whenever"
+    r"((?:(?!\s[-\u2013\u2014]\s|\b(?:not?|nor|that|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should|with|but|where|when|whenever"
     r"|once|while|which|whom?)\b)[^,;.():])+?)"
 )
 _ALL_BEFORE = r"(?=\s*(?:$|[,;.)]|(?:and|but|with)\b))"
 _SEEN = (
     r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
-    r"|mentioned|reported|described|there)"
+    r"|mentioned|reported|described|documented|stated|there)"
 )
 _WANTED = (
-    r"(?:wanted|desired|allowed|permitted|welcome|acceptable|tolerated|accepted|of (?:any )?interest|included"
-    r"|ok(?:ay)?"
-    r"|to be (?:present|there|included|seen|reported|mentioned))"
+    r"(?:wanted|desired|allowed|permitted|welcome|acceptable|tolerated|accepted|eligible|suitable|included|ok(?:ay)?"
+    r"|of (?:any )?interest|to be (?:present|there|included|seen|reported|mentioned))"
+)
+_IS_FORBIDDEN = (
+    r"(?:unwanted|undesired|undesirable|unwelcome|unacceptable|ineligible|unsuitable|forbidden|prohibited|banned"
+    r"|disallowed|disqualified|out of the question|exclusion criteria"
+    r"|an? (?:no[ -]go|exclusion(?: criteri\w+)?|deal-?\s?breaker)"
+    r"|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
 )
 _IS_LEFT_OUT = (
     r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been)\s+)?(?:explicitly\s+)?"
-    rf"(?:excluded|ruled out|denied|negated|{_LEFT_OUT}|absent|lacking|not (?:even )?(?:been |being )?{_SEEN}"
-    rf"|not {_WANTED}"
-    r"|unmentioned|unreported|unwanted|undesired|undesirable|unwelcome|unacceptable|forbidden|prohibited|banned"
-    r"|disallowed|disqualified|out of the question|an? (?:no[ -]go|exclusion(?: criteri\w+)?|deal-?\s?breaker)"
-    r"|exclusion criteria|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
-    r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish"
-    r"|like)"
+    rf"(?:excluded|ruled out|denied|negated|{_LEFT_OUT}|absent|lacking|none|not (?:even )?(?:been |being )?{_SEEN}"
+    rf"|not {_WANTED}|{_IS_FORBIDDEN})"
+    r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish|like)"
     r"(?: to (?:see|have))?"
     rf"|(?:must|should|shall|may|can|ought)\s?(?:not|never)(?: to)? be {_SEEN}"
-    rf"|(?:is|are) out|{_MUST_BE}absent|(?:(?:would |will )?disqualif(?:y|ies)|(?:would|will) rule out)(?: (?:it"
-    rf"|them|(?:the"
-    rf"|an?) \w+))?"
+    rf"|(?:is|are) out|{_MUST_BE}absent|be (?:absent|lacking)|(?:do|does|would|will|shall) not (?:count|qualify)"
+    r"|(?:(?:goes|go|went|remains?|is|are|was|were|be)\s+)?un(?:mentioned|reported|described|documented)"
+    r"|(?:(?:would |will )?disqualif(?:y|ies)|(?:would|will) rule out)(?: (?:it|them|(?:the|an?) \w+))?"
     rf"|(?:was|were) (?:looked for|sought|searched for),? (?:and|but) (?:was |were )?not {_SEEN})"
 )
 _LEFT_OUT_BEHIND = rf"{_CLAUSE}{_WORDS}\s+{_IS_LEFT_OUT}{_ALL_BEFORE}"
@@ -88,17 +89,25 @@ _NONE_WITH = (
     r",?\s*\b(?:and )?none (?:of (?:them|whom|which|these|those) )?(?:may |should |must )?"
     r"(?:having|ha(?:s|ve|d)|with|show(?:s|ing|ed)?)\s+(?:(?:any|an?)\s+)?"
 )
+_NONE_OF_THE = r",?\s*\bnone of the\s+([a-z]+)\s+(?:(?:is|are|was|were)\s+)?(broken|fractured|cracked|enlarged)\b"
 _LEFT_FROM = (
     r"^(?:please )?(?:exclude|omit|remove|leave out|drop|filter out|take|subtract|discard)\s+([^,;.]+?)\s+from\s+"
-    rf"(?:(?:the|all|any|those|my|our)\s+)*(?!(?:results?|lists?|sets?|search|output|hits|answers?|archive"
-    rf"|{STUDIES})\b)([^,;.]+)$"
+    r"(?:(?:the|all|any|those|my|our)\s+)*"
+    rf"(?!(?:results?|lists?|sets?|search|output|hits|answers?|archive|{STUDIES})\b)([^,;.]+)$"
 )
 _CANNOT_EXCLUDE = (
     rf"\b(?:do(?:es)?|did|could|would) not (?:[a-z]+ly )?(exclude|rule out)\b(?!\s+(?:(?:the|any|all)\s+)?{ANYONE}\b)"
 )
+_NOT_COMMITTED = (
+    r"\b(?:(?:will|would|did|does|do|could) not|wo['\u2019]?n?['\u2019]t|wouldn['\u2019]t) (?:quite |really |fully )?"
+    r"(?:commit (?:(?:it|him|her|them)sel(?:f|ves) )?to|(?:want|wish) to call|go (?:so|as) far as(?: to call"
+    r"| calling)?)\s+"
+    r"|\b(?:stop(?:s|ped)? short of|shies away from|hesitat(?:es|ed) (?:to|before)) (?:call(?:ing)?|diagnos(?:e"
+    r"|ing))\s+"
+)
 _NOT_LEFT_OUT = (
-    r"[,;.]?\s*\b(?:please )?do not (?:exclude|omit|skip|leave out|drop|filter out|discard|reject|remove|rule out)"
-    rf"\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b)[^,;.]*"
+    r"[,;.]?\s*\b(?:and )?(?:please )?do not (?:(?:omit|skip|leave out|drop|filter out|discard|reject|remove)\s"
+    rf"|(?:exclude|rule out)\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b))[^,;.]*"
 )
 _HOW_FAR = (
     r"\b(hard|difficult|impossible|able|fail(?:s|ed)?) to (?:[a-z]+ly|quite) (?=exclude|rule out)",
@@ -106,12 +115,12 @@ _HOW_FAR = (
 )
 _NOTHING_LIKE = (
     r"\bnothing (?:that (?:is )?)?(?:suggest(?:s|ing|ive of)?|to suggest|indicat(?:es?|ing|ive of)|to indicate"
-    r"|point(?:s|ing)? (?:to|towards?)|in keeping with|consistent with|compatible with|resembling|like|look(?:s"
-    r"|ing)? like|in the way of)\s+"
+    r"|point(?:s|ing)? (?:to|towards?)|in keeping with|consistent with|compatible with|resembling|like|looks? like"
+    r"|looking like|in the way of)\s+"
 )
 _NOTHING_THAT_IS = (
-    r"\bnothing (?:that (?:is|was) |is )?(?!abnormal|wrong|else|acute|remarkable|more|special|unusual|significant"
-    r"|new\b)"
+    r"\bnothing (?:that (?:is|was) |is )?"
+    r"(?!(?:abnormal|wrong|else|acute|remarkable|more|special|unusual|significant|new)\b)"
     r"(?=(?:[a-z]+ed|broken|big|large|wide|swollen)\b)"
 )
 _DENIES = (
@@ -119,8 +128,8 @@ _DENIES = (
     r"(?:that there (?:is|are|was|were) )?(?:(?:any|an?|the)\s+)?(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
 _HAS_EXCLUDED = (
-    r"\b(?:radiologists?|readers?|reports?|they|he|she|who|that|which|ha(?:s|ve))\s+(?:(?:explicitly|clearly|has"
-    r"|have)\s+)*"
+    r"\b(?:radiologists?|readers?|reports?|they|he|she|who|that|which|having|ha(?:s|ve))\s+"
+    r"(?:(?:explicitly|clearly|has|have)\s+)*"
     r"(?:excluded|ruled? out|rules out)\s+(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
 _EXCEPT_WHERE = (
@@ -129,9 +138,8 @@ _EXCEPT_WHERE = (
 )
 _MENTIONED = r"(?:mentioned|described|reported|noted|discussed|addressed|commented on|remarked on)"
 _CANNOT_BEHIND = (
-    r"\b(?:where|(?:in|for) (?:which|whom))\s+([^,;.]+?)\s+(?:(?:could|can|was|were|is|are) ?not|ha(?:s"
-    r"|ve) not)(?: be| been)?"
-    r" (excluded|ruled out)\b"
+    r"\b(?:where|(?:in|for) (?:which|whom))\s+([^,;.]+?)\s+"
+    r"(?:(?:could|can|was|were|is|are) ?not|ha(?:s|ve) not)(?: be| been)? (excluded|ruled out)\b"
 )
 _AFTER_NOS = r"(\bno [^,;.]+(?:,\s*(?:and )?no [^,;.]+)+),\s*(?!no\b|not\b|without\b|nor\b|or\b|and\b)([^,;.]+)$"
 _STRUCTURE_BEHIND = (
@@ -140,6 +148,18 @@ _STRUCTURE_BEHIND = (
     r"|pleural spaces?|(?:costophrenic )?angles?)\s+(?:(?:is|are|being)\s+)?(?:not|normal|clear|sharp|intact|dry"
     r"|unremarkable"
     r"|midline|enlarged|big|wide)\b)"
+)
+_FIRST_LEFT_OUT = (
+    r"^\W*(?:excluding|(?:leav|sett|putt)ing aside|ignoring|disregarding|ruling out)\s+([^,;.]+?),\s*"
+    r"(?=[^,;.]+$)(?!.*\b(?:or|and|nor)\b)"
+)
+_PARTED = (
+    r"\b(?:leav|filter|tak|keep|screen|weed|throw|sort)(?:e|ing)?\s+(?!out\b)([^,;.]{1,40}?)\s+(?:out|aside)"
+    r"(?=\s*(?:$|[,;.)]|(?:and|but)\b))"
+)
+_PRESENT_BEHIND_DENIAL = (
+    r"(\b(?:no|not|without)\b[^,;.]*),\s+(?!(?:no|not|or|nor|and|without)\b)([^,;.]+?)\s+"
+    r"(?:(?:is|are|must be|should be)\s+)?(?:present|required|needed|wanted|in place)(?=\s*(?:$|[,;.]))"
 )
 _RATHER = r"^\W*(?:please )?(?:instead of|rather than|in place of)\s+([^,;.]+?)(?:,|\s+(?=(?:i|we)\b))\s*"
 _NOTHING_IN_PLEURA = (
@@ -152,11 +172,16 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
-    (r"\bzero\s+(?=[a-z])", "no "),
+    (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),
+    (r"((?:^|[,;.]|\b(?:and|but|then)\b)\s*)(?:drop|discard|eliminate|remove|dismiss)\s+(?=[a-z])", r"\1 without "),
+    (_NONE_OF_THE, r"; no \2 \1"),
+    (_NOT_COMMITTED, "possible"),
     (r"\b(?:by no means|under no circumstances?|in no case|on no account)\b", "not"),
     (r"\b(no [a-z]+) (?:whatsoever|at all) (?=of\b)", r"\1 "),
     (r"\b(?:definitely|certainly|absolutely|explicitly|expressly)\s+(?=(?:no|not|without)\b)", ""),
     (r",?\s*\bno longer (?=an?\b|any\b)", "; no longer "),
+    (r",?\s*\bexcept that\b", "; "),
+    (r"\b(?:but |and )?nothing with\b", "without"),
     (_NOTHING_LIKE, "no "),
     (r"\bnothing (?:is )?(?:broken|fractured|cracked)\b", "no fracture"),
     (_NOTHING_THAT_IS, "no "),
@@ -175,6 +200,10 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (_AFTER_NOS, r"\1; \2"),
     (_STRUCTURE_BEHIND, r"\1; "),
     (_RATHER, r"without \1; "),
+    (_FIRST_LEFT_OUT, r"without \1; "),
+    (_PARTED, r"without \1; "),
+    (_PRESENT_BEHIND_DENIAL, r"\1; \2"),
+    (r"(\b(?:no|without)\b[^,;.]*?)\s+plus\s+", r"\1; with "),
     (r"(\bpositive\b[^;.]*?),\s*([^,;.]+?)\s+negative\b", r"\1; without \2"),
     (_NOTHING_IN_PLEURA, "with clear pleural spaces"),
     (_LEFT_FROM, r"\2 without \1"),

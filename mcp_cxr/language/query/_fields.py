@@ -18,7 +18,8 @@ _NUMBER = re.compile(
 _LABEL = re.compile(
     _START
     + r"(?:(?:target|requested|required|wanted|desired)\s+)?(?:tasks?|goals?|aims?|objectives?|requests?|constraints?"
-    r"|conditions?|qualifiers?|modifiers?|required|wanted|desired|target|positives?|present|must(?:\s+(?:have"
+    r"|conditions?|qualifiers?|modifiers?|required|wanted|desired|target|eligible|positives?|present"
+    r"|must(?:\s+(?:have"
     r"|include|"
     r"contain|show))?|findings?|needs?)\s*[:=]\s*",
     re.IGNORECASE,
@@ -32,15 +33,21 @@ _ABOUT_REQUEST = re.compile(
 )
 """A field that describes no image: "intended use = negative examples"."""
 _YES = re.compile(
-    r"\s*(?::\s*(?:yes|true|present|positive)(?:\s+please)?|\(\s*(?:yes|true|present|positive|\+)\s*\)|\[\+\])(?!\w)",
+    r"\s*(?::\s*(?:yes|true|present|positive)(?:\s+please)?|\(\s*(?:yes|true|present|positive|\+)\s*\)|\[\+\]"
+    r"|\s(?:is\s+(?:true|not\s+null)|(?<!not )in\s+(?:findings|labels))\b|[\u2713\u2714])(?!\w)",
     re.IGNORECASE,
 )
 _NO = re.compile(
-    r"(?P<what>[a-z][\w -]*?)\s*(?::\s*(?:no|false|absent|negative)(?:\s+(?:thanks|thank you))?|\(\s*(?:no|false"
-    r"|absent|negative|[-\u2212\u2013])\s*\)|\[[-\u2212\u2013]\])(?=\s*(?:$|[,;.)}]|and\b|but\b|[a-z]+\s*[(\[]))",
+    r"\b(?!(?:where|and|or|but|with)\b)(?P<what>[a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -])*?)\s*"
+    r"(?::\s*(?:none|no|false|absent|negative)(?:\s+(?:thanks|thank you))?"
+    r"|\(\s*(?:none|no|false|absent|negative|[-\u2212\u2013])\s*\)|\[[-\u2212\u2013]\]"
+    r"|\sis\s+(?:false|null|not\s+true)|\snot\s+in\s+(?:findings|labels)|[\u2717\u2718\u2716])"
+    r"(?=\s*(?:$|[,;.)}]|and\b|but\b|[a-z]+\s*[(\[]))",
     re.IGNORECASE,
 )
 """The answers "mass: false", "mass (no)" and "mass(-)"."""
+_CALL = re.compile(r"\b(?P<operator>AND|OR|NOT)\((?P<operands>[^()]*)\)")
+"""Operators written as functions: "AND(mass, NOT(edema))"."""
 _PLACE_BEFORE = re.compile(r"^(?P<place>[^:;.,?]{1,40}?)\s*(?::|\s[-\u2013])\s+(?P<rest>[^:;.?]+)(?P<end>[.?]?)$")
 _FEWEST_NUMBERED = 2
 
@@ -50,11 +57,23 @@ def without_fields(query: str) -> str:
 
     "Task: find; finding = mass; intended use = control" becomes "find; mass", and "mass: false" "without mass".
     """
-    query = _without_numbers(_STEP.sub("", query))
+    query = _without_numbers(_STEP.sub("", _with_operators_between(query)))
     rest = _ABOUT_REQUEST.sub(" ", query)
     query = rest if any(one.finding for one in mentions_in(rest, is_query=True)) else query
     query = _NO.sub(r"; without \g<what>; ", _YES.sub("; ", query.replace('"', "")))
     return _with_place_behind(_LABEL.sub(" ", query))
+
+
+def _with_operators_between(query: str) -> str:
+    """Return a request with operators between what they join: "(mass and (not (edema)))"."""
+
+    def joined(match: re.Match[str]) -> str:
+        join, operands = match["operator"].lower(), match["operands"].strip()
+        return f"not \u27e8{operands}\u27e9" if join == "not" else f"\u27e8{operands.replace(',', f' {join} ')}\u27e9"
+
+    while _CALL.search(query):  # from the innermost; what is done has other brackets
+        query = _CALL.sub(joined, query)
+    return query.translate(str.maketrans("\u27e8\u27e9", "()"))
 
 
 def _without_numbers(query: str) -> str:

@@ -10,7 +10,8 @@ from mcp_cxr.language.query._shared_patterns import STUDIES
 from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_values, modifiers_in, statements
 
 _KIND_LEFT_OUT = re.compile(
-    r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?|types?))?(?=\s*(?:$|[.,;]))",
+    r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?"
+    r"|types?))?(?=\s*(?:$|[.,;]))",
     re.IGNORECASE,
 )
 """A kind of what was named before: "effusions, without small ones"."""
@@ -39,7 +40,8 @@ _IN_PARENTHESES = re.compile(
 )
 """What is listed behind a finding: "lymphadenopathy (sarcoidosis, lymphoma)"."""
 _BEHIND_COLON = re.compile(
-    r"^(?P<what>[^:()]*)\s*(?::|\s[-\u2013])\s+(?P<list>(?:(?!\b(?:and|or|with|without|no|not)\b)[^:;.])*,[^:;.,]*)[.]?$",
+    r"^(?P<what>[^:()]*)\s*(?::|\s[-\u2013])\s+(?P<list>(?:(?!\b(?:and|or|with|without|no"
+    r"|not)\b)[^:;.])*,[^:;.,]*)[.]?$",
     re.IGNORECASE,
 )
 """What is listed behind the name of its kind: "tubes: ETT, chest drain"."""
@@ -57,6 +59,23 @@ def query_mentions(text: str) -> list[Mention]:
 def mentions_findings(text: str) -> bool:
     """Whether a text names a finding."""
     return any(one.finding for one in query_mentions(text))
+
+
+def with_fragments_joined(text: str, request_words: frozenset[str]) -> str:
+    """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
+
+    def is_fragment(part: str) -> bool:
+        return bool(modifier_values(part)) and all(
+            not one.finding and (modifier_values(one.text) or request_words.issuperset(one.text.split()))
+            for one in query_mentions(part)
+        )
+
+    first, *others = re.split(r"(?<=\w)[.;]\s+", text)
+    if others and is_fragment(first):
+        first, others[0] = others[0], first
+    for other in others:
+        first += f"{' ' if is_fragment(other) else '. '}{other}"
+    return first
 
 
 def without_stray_places(text: str, request_words: frozenset[str]) -> tuple[str, tuple[str, ...]]:

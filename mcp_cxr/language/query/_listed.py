@@ -46,7 +46,8 @@ _ALL = re.compile(
 )
 """All of what is listed must be there: "all three: a mass, edema or congestion, and an effusion"."""
 _EXCLUSION = re.compile(
-    r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden|prohibited"
+    r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden"
+    r"|prohibited|ineligible"
     r"|unwanted|undesired|disallowed|exclu(?:ded?|ding|sions?)|reject(?:ed)?|omit|avoid|skip|negat(?:ed|ives?|ions?)"
     rf"|absent|denied|ruled out|without|not)(?:\s+{_KINDS})?\s*[:=]\s*(?!no\b|none\b|not\b|without\b|any\b)"
     r"(?P<list>(?:(?![,{]\s*[\w ]{3,30}[:=])[^.;])*)",

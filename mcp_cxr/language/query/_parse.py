@@ -34,6 +34,7 @@ from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._kinds import (
     mentions_findings,
     query_mentions,
+    with_fragments_joined,
     with_kinds_named,
     with_lists_joined,
     without_stray_places,
@@ -70,7 +71,8 @@ _NORMAL = re.compile(
     r"^(?P<what>(?:(?:completely|entirely|perfectly|totally) )?"
     r"(?:normals?|unremarkable|negative|clear|clean|healthy|wnl|nad|within normal limits)"
     r"(?:\s+(?:chests?|frontal|pa|ap|lateral))*"
-    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?|patients?))?"
+    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?"
+    r"|patients?|controls?))?"
     r"|(?:nothing|not?) (?:abnormal|wrong|of note|remarkable|to report)(?: findings?)?"
     r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     r"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology)"
@@ -97,16 +99,18 @@ _NOT_THERE = re.compile(
     re.IGNORECASE,
 )
 """A side or place that is denied of the finding before it: "effusion, but not on the left"."""
-_MINUS = re.compile(r"(?:^|(?<=[\s(]))[-!\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
+_MINUS = re.compile(r"(?:^|(?<=[\s(]))[-!~\u00ac\u2212\u2013](?P<word>[^\W\d_][\w-]*)")
 """A word that is ruled out as in search engines: "effusion -pneumothorax"."""
 _BOTH_FINDINGS = re.compile(
-    r"\bboth[\s:]+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+|costophrenic|clavicles)\b)"
+    r"\bboth[\s:]+(?!(?:the\s+|of\s+)*(?:sides?|lungs?|lower|upper|bases|apices|hila|hilar|lobes|hemi\w+"
+    r"|costophrenic|clavicles)\b)"
     r"(?=.*\band\b)",
     re.IGNORECASE,
 )
 """No sides: "both effusion and edema"."""
 _OPTIONAL = re.compile(
-    r",?\s*\bwith(?:\s+(?:or|and)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in|on)\b)[^,.;])+)",
+    r",?\s*\bwith(?:\s+(?:or|and)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in"
+    r"|on)\b)[^,.;])+)",
     re.IGNORECASE,
 )
 """What need not be there: "effusion with or without pneumothorax"."""
@@ -180,29 +184,13 @@ def _judgment_of_statement(text: str) -> Judgment | None:
     return "abnormal" if _ABNORMAL.search(plain) else None
 
 
-def _with_fragments_joined(text: str) -> str:
-    """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
-    first, *others = re.split(r"(?<=\w)[.;]\s+", text)
-    if others and _is_fragment(first):
-        first, others[0] = others[0], first
-    for other in others:
-        first += f"{' ' if _is_fragment(other) else '. '}{other}"
-    return first
-
-
-def _is_fragment(text: str) -> bool:
-    return bool(modifier_values(text)) and all(
-        not one.finding and (modifier_values(one.text) or _is_request_word(one)) for one in query_mentions(text)
-    )
-
-
 def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
         return nested
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
-    text, strays = without_stray_places(_plain(_with_fragments_joined(text)), REQUEST_WORDS)
+    text, strays = without_stray_places(_plain(with_fragments_joined(text, REQUEST_WORDS)), REQUEST_WORDS)
     text, chains = without_joins(with_kinds_named(text))
     mentions = query_mentions(text)
     in_history = bool(_IN_HISTORY.search(" ".join(WORD.findall(normalize(text)))))
@@ -210,7 +198,7 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     stated = set[str]().union(*(one.modifiers for one in findings))
     words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
-    ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], {one.name for one in chain(*groups)})
+    ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], groups)
     return QueryMeaning(
         wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
         ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
@@ -353,10 +341,15 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
     return False
 
 
-def _ruled_out(denied: Iterable[Mention], wanted: AbstractSet[str]) -> list[WantedFinding]:
-    """Return what is ruled out; of a finding that is wanted, the kind alone: "fractures that are not acute"."""
+def _ruled_out(denied: Iterable[Mention], groups: Sequence[Sequence[WantedFinding]]) -> list[WantedFinding]:
+    """Return what is ruled out; of a finding that is wanted, the kind alone: "fractures that are not acute".
+
+    A structure rules out nothing that is wanted: "effusion despite sharp costophrenic angles".
+    """
+    wanted, alone = {one.name for one in chain(*groups)}, {group[0].name for group in groups if len(group) == 1}
     found = [(_wanted(one, in_history=False), one.modifiers & NOT_STATED) for one in denied]
-    return [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
+    kinds = [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
+    return [one for one in kinds if one.name not in alone or not {*one.own_stems}.isdisjoint(terms(one.name))]
 
 
 def _asked(name: str, modifiers: frozenset[str]) -> frozenset[str]:

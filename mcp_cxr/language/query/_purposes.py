@@ -51,8 +51,9 @@ _PURPOSES: Final = tuple(
         r"[;,.]\s*(?:they|these|those) (?:will|would|are going to) (?!(?:also |all )?(?:have|show)\b)[^.;]*",
         r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",
         r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",
-        rf"\s+(?:for use )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
-        rf"^(?:(?:an?|the|some)\s+)?{_CONTROLS}\s*[,:]\s*",
+        rf"\s+(?:for use |to (?:serve|act|be used) )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
+        rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?{_CONTROLS}(?:\s+(?:for|of)\s+[^:;,.]*)?\s*:\s*",
+        rf"^(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*",
     )
 )
 _NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal)\b", re.IGNORECASE)

@@ -19,12 +19,18 @@ _ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
 _ALLOWED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?!\b(?:not|no)\b)[^,;.()])+?\s+(?:(?:is|are|would be)\s+)?"
     r"(?:fine|ok(?:ay)?|acceptable|allowed|tolerated|welcome|optional|irrelevant|(?:do|does) not matter"
-    r"|not (?:required|needed|necessary|relevant|important)|counts?(?=\s+(?:too|also|as well)))\b"
+    r"|not (?:required|needed|necessary|relevant|important|essential|mandatory|obligatory|an? (?:requirement|must"
+    r"|problem))"
+    r"|neither required nor (?:excluded|forbidden)|not an exclusion criterion|not a reason (?:for exclusion"
+    r"|to exclude)"
+    r"|no (?:problem|obstacle|requirement|exclusion criterion|reason (?:for exclusion|to exclude))|an? (?:bonus"
+    r"|plus)|counts?(?=\s+(?:too|also|as well)))\b"
     r"(?:\s+(?:too|also|as well))?\s*\)?"
 )
 _NOT_ASKED = (
     r"[,;.]?\s*\b(?:(?:and|but|it)\s+)*(?:(?:do(?:es)? not|never) matter|(?:(?:i|we)\s+)?do not (?:care|mind)"
     r"|(?:is|are) (?:irrelevant|immaterial|of no importance))\s+(?:whether|if)\b[^,;.]*"
+    r"|[,;.]?\s*\b(?:never|(?:i|we) do not) mind\b[^,;.]*"
     r"|[,;(.]\s*(?:but\s+)?[^,;.()]+?\s+(?:(?:need|does|do)\s+not\s+(?:need\s+to\s+)?(?:be|have\s+to\s+be)"
     r"|(?:may|might|can) or (?:(?:may|might|can)\s+)?not be)\s+"
     r"(?:present|mentioned|reported|there|seen|stated|described|shown)\b"
@@ -43,7 +49,10 @@ _WHOLLY = (
     r"(?:single )?(?:respects?|ways?|aspects?|counts?|regards?)|throughout|across the board"
     r"|without (?:any )?exception)"
 )
-_DETECTED = r"(?:\s+(?:(?:was|is|has been|could be) )?(?:detected|seen|found|noted|identified|visible|reported))?"
+_DETECTED = (
+    r"(?:\s+(?:(?:was|is|has been|could be) )?(?:detected|seen|found|noted|identified|visible|reported))?"
+    r"(?:\s+(?:on|in) (?:the|this) (?:film|image|x-?ray|radiograph|study|report|chest))?(?:\s+(?:at all|whatsoever))?"
+)
 _NOTHING_ABNORMAL = (
     rf"\bnothing (?:abnormal|pathological|untoward|amiss){_DETECTED}"
     r"(?:[,:]?\s*(?:in |on )?(?:the )?heart and (?:the )?lungs\b)?"
@@ -54,7 +63,16 @@ _ALSO_COUNTED = (
     r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
     r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
 )
+_SKIP = r"(?:exclude|skip|omit|leave|drop|reject|discard|ignore|remove)"
+_IF_THEN_SKIP = (
+    r"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:if|when(?:ever)?|where)\s+"
+    r"(?:(?:there (?:is|are)|it (?:also )?(?:has|shows)|they (?:also )?(?:have|show))\s+)?"
+    r"(?:(?:also|any|an?)\s+)*([^,;.]+?)(?:\s+(?:is|are)(?: also)? (?:present|seen|there|reported|mentioned))?,?\s+"
+    rf"(?:then\s+)?(?:please\s+)?{_SKIP}(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$"
+    rf"|[,;.]))"
+)
 REQUEST_REWORDINGS: Final[Rewordings] = (
+    (_IF_THEN_SKIP, r"; without \1; "),
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),
     (rf"(^|[,.;]\s*)({IS}) not there\b", r"\1\2 there"),

@@ -46,6 +46,10 @@ _ABBREVIATIONS: Final[Rewordings] = (
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
+_EQUALS_NO = (
+    r"\b(?!(?:where|and|or|but|with)\b)([a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -]){0,40}?)\s*"
+    r"(?:==?\s*(?:none|no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b"
+)
 _QUESTION_FIRST = (
     r"^((?:is|are|was|were|has|have|had|do|does|did|can|could|which|who|what|where|any)\b[^?]*)"
     r"\?(?=\s*(?:please\s+)?(?:show|find|list|give|get|retrieve|display|return|pull)\b)"
@@ -64,15 +68,13 @@ _SIGNS: Final[Rewordings] = (
     (r"\s#(?=\s*(?:$|[,.;]|on|in|of))", " fracture"),
     (r"#\s*(?=[a-z])", "fracture "),
     (r"(\s\+\s[^+]*)\s-\s", r"\1 without "),  # "edema + effusion - pneumothorax"
-    (r"\s(?:\+|&+)\s", " and "),
-    (r"\s\|+\s", " or "),
+    (r"\s(?:\+|&+|\u2227)\s", " and "),
+    (r"\s(?:\|+|\u2228)\s", " or "),
     (r"\binclu(?:de|ding|sion)(?: criteri\w+)?\s*:", ""),
     (r",?\s*[a-z][\w -]{0,40}?\s*[:=]\s*(?:unknown|any|null|n/a)\b", ""),
+    (r",?\s*\b(?:side|laterality|location|place|size|severity|change)\s*[:=]\s*(?:none|no)\b", ""),
     (r"\s*(?:(?<!!)==?\s*(?:yes|true|present|positive|1)|!=\s*(?:no|false|absent|0))\b", ", "),  # "effusion=yes"
-    (
-        r"([a-z][\w -]{0,40}?)\s*(?:==?\s*(?:no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b",
-        r" without \1; ",
-    ),
+    (_EQUALS_NO, r" without \1; "),
     (rf"\b(?:{_FIELDS})\s*[:=]\s*(?=\S)", ""),
 )
 """Signs, fields and answers: "effusion=yes", "rib #", "Edema? No."."""
@@ -148,7 +150,8 @@ _HEART_A_LITTLE = (
 )
 _HEART_AT_LIMIT = (
     rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
-    r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size|normal))?"
+    r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size"
+    r"|normal))?"
 )
 _SIZES: Final[Rewordings] = (
     (_HEART_A_LITTLE, "mild cardiomegaly"),
@@ -248,7 +251,8 @@ _SEVERAL = (
     r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
 )
 _LEVELS = (
-    r"\s(?:at|in|on|of|across|over|involving|affecting)\s+(?:the\s+)?(?:multiple|several|many|numerous|various|different)\s+"
+    r"\s(?:at|in|on|of|across|over|involving|affecting)\s+(?:the\s+)?(?:multiple|several|many|numerous|various"
+    r"|different)\s+"
     r"((?:(?:thoracic|lumbar|cervical|spinal|vertebral)\s+)?)levels?\b"
 )
 _NUMBERS: Final[Rewordings] = (
@@ -298,6 +302,7 @@ _ANGLE_BEFORE = (
 )
 _ANGLE_BEHIND = rf"\b(blunted|blunting of|obscured|sharp)\s+((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
 _PLACES: Final[Rewordings] = (
+    (r"\bangles (?:that|which) are not blunted\b", "sharp angles"),
     (_ANGLE_BEFORE, "costophrenic angle "),
     (_ANGLE_BEHIND, r"\1 \2costophrenic angle"),
     (r"\b(?:my|his|her|their|our|your)\b", "the"),

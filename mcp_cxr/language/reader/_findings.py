@@ -248,7 +248,7 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
         found = predicates(structure.name).longest_at(sentence.stems, start)
-        if not found:
+        if not found or _is_of_no_finding(sentence, start):
             continue
         after = start + found[0]
         between = sentence.spans[sentence.first_from(after) : at]
@@ -259,6 +259,12 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
         if is_near or _is_list_of_modifiers(between):
             return tuple((said, frozenset(range(start, after))) for said in found[1])
     return ()
+
+
+def _is_of_no_finding(sentence: Sentence, token: int) -> bool:
+    """Whether a token is of a phrase that names nothing: "low volumes accentuate the markings" says what they do."""
+    span = sentence.spans[sentence.span_at(token)]
+    return span.entry is None and span.end > span.start + 1
 
 
 def _is_adjective(token: str) -> bool:

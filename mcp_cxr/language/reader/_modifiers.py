@@ -122,7 +122,22 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
             is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
             if not is_level or any(one.at == at and is_skeletal(one.entry.name) for one in found):
                 own[at].append((index, values))
-    return own
+    return {at: values if sentence.is_query else _without_density(sentence, at, values) for at, values in own.items()}
+
+
+def _without_density(sentence: Sentence, at: int, own: list[IndexedValues]) -> list[IndexedValues]:
+    """Return the modifiers of a finding without an "increased" that does not say how it changed.
+
+    "Increased opacity has improved" is improved, "stable increased opacity" is stable.
+    """
+    changes = [index for index, values in own if dimensions()[values[0]] == "change"]
+    if len(changes) == 1:
+        return own
+    is_sided = [{values[0] in SIDES for index, values in own if (index < at) is before} for before in (True, False)]
+    is_apart = all(True in sides for sides in is_sided)
+    first = next((one for one in changes if sentence.spans[one].first == "increased" and one < at), at)
+    is_idle = first - 1 in changes or (any(one > at for one in changes) and not is_apart)
+    return [(index, values) for index, values in own if index != first or not is_idle or index == at]
 
 
 def _is_where_it_ends(spans: Sequence[Span], device: int, index: int, own: Sequence[IndexedValues]) -> bool:

@@ -23,6 +23,9 @@ _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
 _BEFORE_VERBS = frozenset({"and", "but", ",", "while", "yet"})
 _NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "free"})
 _MOST_INTERRUPTED = 3  # names of a sentence
+_AMOUNTS_COMPARED = {"more": "worsened", "less": "improved"}
+"""What says that there is another amount of a finding than before, with a word for the change."""
+_BEFORE_NO_CHANGE = frozenset({"no", "not", "or", "than"})
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
 _BEFORE_LEVELS = frozenset({",", "and", "or", "to", "the", "both", "bilateral", *SIDES})
 _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "field", "fields"})
@@ -43,6 +46,8 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         if joined is None:
             break
         sentence = divided(joined, is_query=is_query)
+    if not is_query and not _AMOUNTS_COMPARED.keys().isdisjoint(tokens):
+        sentence = divided(_with_changes_named(sentence), is_query=is_query)
     if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
         for name in (_with_ones_named, _with_subjects_named):
             whole = name(sentence)
@@ -156,6 +161,29 @@ def _with_denied_side_last(sentence: Sentence) -> Sequence[str]:
                 *tokens[end:],
             ]
     return tokens
+
+
+def _with_changes_named(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "less left basal edema" as those of "improved left basal edema".
+
+    "More effusion on the right than on the left" is no change, nor is "more edema than pneumonia".
+    """
+    tokens, spans = [*sentence.tokens], sentence.spans
+    for at, span in enumerate(spans):
+        if span.first not in _AMOUNTS_COMPARED or span.entry or (at and spans[at - 1].first in _BEFORE_NO_CHANGE):
+            continue
+        located = takewhile(lambda one: one.dimension in ("side", "place"), spans[at + 1 :])
+        named = at + 1 + len([*located])
+        if named < len(spans) and _is_name(spans[named]) and not _is_compared_within(spans[named + 1 :]):
+            tokens[span.start] = _AMOUNTS_COMPARED[span.first]
+    return tokens
+
+
+def _is_compared_within(following: Sequence[Span]) -> bool:
+    """Whether "than" is followed by a side or a finding of the same study."""
+    compared = next((at for at, span in enumerate(following) if span.first == "than"), len(following))
+    rest = [span for span in following[compared + 1 :] if span.first not in ("on", "in", "at", "the", "of")]
+    return any(span.dimension == "side" or isinstance(span.entry, FindingEntry) for span in rest[:1])
 
 
 def _is_name_ahead(spans: Sequence[Span]) -> bool:

@@ -34,6 +34,8 @@ PRESENT, ABSENT = Status.PRESENT, Status.ABSENT
         ("Fractured sternal wires; no hardware loosening.", {"sternal wires": PRESENT, "orthopedic hardware": PRESENT}),
         ("No fracture of the right ventricular lead.", {"pacemaker": PRESENT}),
         ("Pacemaker in place, a lead appears fractured.", {"pacemaker": PRESENT}),
+        ("Left IJ terminates in the SVC.", {"central venous catheter": PRESENT}),
+        ("Thrombus in the right IJ.", {}),
         ("Aortic and mitral valve prostheses.", {"heart valve prosthesis": PRESENT}),
     ],
 )
@@ -49,6 +51,7 @@ def test_each_device_of_a_sentence_has_its_status(sentence: str, expected: dict[
         ("The tube is coiled in the stomach.", [("tube", set())]),
         ("Chest tube has been removed, no effusion.", [("chest tube", {"resolved"}), ("pleural effusion", set())]),
         ("The tip of the endotracheal tube is at T4.", [("endotracheal tube", set())]),
+        ("RIJ CVL in the SVC.", [("central venous catheter", {"right"})]),
         ("Left ventricular assist device.", [("ventricular assist device", set())]),
         ("Left pneumothorax despite an apical drain.", [("pneumothorax", {"left"}), ("tube", {"apex"})]),
         ("The chest tube was slightly withdrawn.", [("chest tube", set())]),

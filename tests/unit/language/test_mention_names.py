@@ -14,6 +14,9 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
     ("sentence", "expected"),
     [
         ("No pleural collections.", {"pleural effusion": ABSENT}),
+        ("Elevated pulmonary venous pressures.", {"vascular congestion": PRESENT}),
+        ("A torturous aorta.", {"tortuous aorta": PRESENT}),
+        ("Low lung volumes exaggerate the bronchovascular markings.", {"low lung volumes": PRESENT}),
         ("Air-space disease.", {"airspace disease": PRESENT}),
         ("PNEUMOTHORACES", {"pneumothorax": PRESENT}),
         ("Atherosclerotic calcifications are seen in the aortic arch.", {"aortic atherosclerosis": PRESENT}),

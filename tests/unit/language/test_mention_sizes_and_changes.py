@@ -136,6 +136,28 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             [("low lung volumes", set()), ("atelectasis", {"left", "right", "base", "worse"})],
         ),
         ("Lung volumes have decreased.", [("low lung volumes", set())]),
+        (
+            "Lung volumes have increased, with less basal atelectasis.",
+            [("atelectasis", {"base", "improved"})],
+        ),
+        ("Interval increase in lung volumes and persistent edema.", [("pulmonary edema", {"unchanged"})]),
+        ("Slightly more left effusion than before.", [("pleural effusion", {"left", "worse"})]),
+        ("More effusion on the left than on the right.", [("pleural effusion", {"left", "right"})]),
+        (
+            "More left effusion, less right effusion.",
+            [("pleural effusion", {"left", "worse"}), ("pleural effusion", {"right", "improved"})],
+        ),
+        (
+            "A more focal opacity, more likely a scar than a nodule.",
+            [("opacity", {"focal"}), ("scar", set()), ("nodule", set())],
+        ),
+        ("Increased retrocardiac opacity has improved.", [("opacity", {"retrocardiac", "improved"})]),
+        ("Stable increased density at the left base.", [("opacity", {"left", "base", "unchanged"})]),
+        (
+            "Increased right and unchanged left effusion.",
+            [("pleural effusion", {"right", "worse"}), ("pleural effusion", {"left", "unchanged"})],
+        ),
+        ("Redemonstration of a left nodule.", [("nodule", {"left", "unchanged"})]),
         ("Interval placement of a right chest tube.", [("chest tube", {"right", "new"})]),
         (
             "Left chest tube and right chest wall port are unchanged.",

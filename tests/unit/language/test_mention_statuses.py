@@ -124,6 +124,7 @@ def test_a_denial_or_removal_makes_its_findings_absent_and_no_others(
         ("If there is concern for rib fracture, dedicated views are advised.", {}),
         ("Nodule, but malignancy should be excluded.", {"nodule": PRESENT, "cancer": POSSIBLE}),
         ("Radiographs are insensitive for rib fracture.", {}),
+        ("Repeat radiographs to document clearing of the pneumonia.", {}),
         ("The effusion is likely chronic.", {"pleural effusion": PRESENT}),
         ("Aspiration is favored over pneumonia.", {"aspiration": POSSIBLE, "pneumonia": POSSIBLE}),
         ("Leads limit evaluation for edema.", {"pulmonary edema": POSSIBLE}),

@@ -34,6 +34,8 @@ _PASSING_LABELS = frozenset({"Pneumonia", "Edema"})
 """Findings of these labels that are old are of the past: a previous pneumonia is not there now."""
 _SHAPES = frozenset({"tortuous aorta", "ectatic aorta"})
 """Findings that describe one structure, of which "or" doubts none: "aortic ectasia/tortuosity"."""
+_DENIED_CHANGES = frozenset({"worse", "new"})
+"""Of a denied finding, what alone is denied: "no effusion or new pneumothorax"."""
 _PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
 """A word in the plural that names a finding: "granulomas", "metastases"."""
 _ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
@@ -84,6 +86,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
         for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]
     if not is_query:
+        mentions = _without_sides_gone(mentions)
         mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
     words = _word_mentions(divided, scopes, found)
     return tuple(one for _, one in sorted([*mentions, *words], key=itemgetter(0)))
@@ -111,11 +114,14 @@ def _finding_mentions(
     if status is None or (scopes.holds("unstated", span.start) and not is_resolved):
         return
     words = sentence.words(span)
+    denies_change = not sentence.is_query and status is Status.ABSENT and found.stated is None
     several = not sentence.is_query and status is not Status.ABSENT and is_counted(found.entry.name)
     for part in parts:
         if several and (_PLURAL.fullmatch(words[-1]) or part.issuperset(SIDES)):
             part |= {"multiple"}
         gone = is_resolved or "resolved" in part
+        if denies_change and not gone and not part.isdisjoint(_DENIED_CHANGES):
+            continue
         said = Status.ABSENT if gone else status
         for entry, values in at_places(found.entry, part, said, is_query=sentence.is_query):
             yield Mention(
@@ -180,6 +186,19 @@ def _as_differential(
     return [
         (token, one._replace(status=Status.POSSIBLE))
         if token in alternatives and token not in stated and _is_observed(one)
+        else (token, one)
+        for token, one in mentions
+    ]
+
+
+def _without_sides_gone(mentions: list[tuple[int, Mention]]) -> list[tuple[int, Mention]]:
+    """Return mentions without the side that is gone: "bilateral effusions; the left has resolved"."""
+    gone = {(one.name, side) for _, one in mentions if "resolved" in one.modifiers for side in one.modifiers_of("side")}
+    if not gone:  # nearly all
+        return mentions
+    return [
+        (token, one._replace(modifiers=one.modifiers - {side for side in SIDES if (one.name, side) in gone}))
+        if one.status is not Status.ABSENT and one.modifiers.issuperset(SIDES)
         else (token, one)
         for token, one in mentions
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from dataclasses import replace
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -33,6 +34,7 @@ _BEFORE_NAMES = frozenset(
 _ADJECTIVES = ("al", "ic", "ive", "ous", "ary", "ent", "ing")
 _NO_ADJECTIVES = frozenset("considering including regarding during following obscuring present".split())
 """Words that end as adjectives do."""
+_COPULAS = frozenset({"is", "are", "appears", "remains"})
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
@@ -46,6 +48,14 @@ _NO_FINDINGS = frozenset(
 _OF_THE_NEXT = frozenset({"possible", "probable", "questionable", "suspected"})
 """Doubts of the next finding alone: "possible edema with effusion", not "may be edema with ..."."""
 _DOUBTING = frozenset("likely possible possibly probable probably perhaps questionable may".split())
+_CHANGING = frozenset(
+    "worsening increase increasing increasingly enlarging progression progressing growth growing improvement improving"
+    " decrease decreasing regression developing development new newly".split()
+)
+"""First words of a change that is denied: "no evidence of worsening edema" does not deny edema."""
+_BEFORE_CHANGES = frozenset(
+    "any interval significant substantial appreciable definite obvious convincing suspicious residual further the".split()
+)
 _STANDING = frozenset({"unchanged", "old", "improved"})
 """Modifiers of what is there."""
 _PARTS_OF_DEVICES = frozenset({"tip", "tips", "end", "sidehole", "sideholes", "course"})
@@ -63,6 +73,11 @@ class Status(StrEnum):
 def _is_adjective(span: Span) -> bool:
     """Whether a word that no table knows may describe a finding: "atypical infection", "passive atelectasis"."""
     return span.entry is None and span.first.endswith(_ADJECTIVES) and span.first not in _NO_ADJECTIVES
+
+
+def _may_precede_change(span: Span) -> bool:
+    """Whether a word says nothing of whether a finding is there: "no significant acute worsening"."""
+    return span.first in _BEFORE_CHANGES or span.dimension in ("age", "pattern")
 
 
 def _is_named(span: Span) -> bool:
@@ -123,8 +138,9 @@ class Scopes:
         self._covered: dict[str, bytearray] = {}
         for index, span in enumerate(self._spans):
             if isinstance(span.entry, Cue) and span.entry.scope:
-                for first, end in self._ranges(index, span, span.entry):
-                    self._cover(span.entry.status, first, end)
+                cue = replace(span.entry, status="unstated") if self._denies_change(index) else span.entry
+                for first, end in self._ranges(index, span, cue):
+                    self._cover(cue.status, first, end)
             elif self._says_of_the_past(index) and self._is_of_another_examination(index):
                 self._cover("history", index + 1, self._next("end", index + 1))
 
@@ -147,6 +163,15 @@ class Scopes:
     def _cover(self, status: str, first: int, end: int) -> None:
         start, stop = self._token(first), self._token(end)
         self._covered.setdefault(status, bytearray(len(self._tokens)))[start:stop] = b"\1" * (stop - start)
+
+    def _denies_change(self, index: int) -> bool:
+        """Whether a cue denies a change of what follows, not that it is there."""
+        if not self._spans[index].is_cue("absent"):
+            return False
+        following = self._spans[index + 1 : index + _MOST_BEFORE]
+        one = next((one for one in following if one.dimension == "change" or not _may_precede_change(one)), None)
+        words = self._tokens[one.start : one.end] if one and one.dimension == "change" else ()
+        return not _CHANGING.isdisjoint(words)
 
     def _says_of_the_past(self, index: int) -> bool:
         before, verb = self._spans[max(0, index - 1)].first, self._spans[index].first
@@ -283,7 +308,7 @@ class Scopes:
         ends = [self._next("end", index + 1)]
         if cue.status in ("absent", "unstated", "resolved"):
             ends += self._new_statements(index, is_resolved=cue.status == "resolved")
-        if cue.status in ("absent", "unstated", "possible"):
+        if cue.status in ("absent", "unstated", "possible", "resolved"):
             ends.append(self._new_clause(index, span))
         if cue.status == "possible" and span.first in _DOUBTING and (not index or self._spans[index - 1].first == ","):
             ends.append(self._first(self._sized_after_commas, self._next("noun", index + 1)))
@@ -341,7 +366,21 @@ class Scopes:
         values = first.entry.values if isinstance(first.entry, Modifier) else ()
         if joined == "," and (not _STANDING.isdisjoint(values) or self._spans[at - 1].first in _SEEN):
             return not self._any("alternative", at + 1, end)
-        return self._has_own_verb(at + 1, end)
+        return self._has_own_verb(at + 1, end) or (joined == "," and self._affirms(at + 1, end))
+
+    def _affirms(self, start: int, end: int) -> bool:
+        """Whether a clause behind one denied finding says that another is there: "left edema noted", "edema is present"."""
+        if self._any("mark", self._clause_start(start - 1), start - 1) or self._any("list", start, end):
+            return False
+        end = min(end, self._next("mark", start))
+        named = self._spans[self._next("named", start)]
+        if not _COPULAS.isdisjoint(self._tokens[named.start : named.end]):  # "heart is enlarged"
+            return True
+        clause = self._spans[start:end]
+        said = {one.first for one in clause}
+        is_described = any(one.dimension in ("side", "place", "size", "change") for one in clause)
+        is_standing = any(isinstance(one.entry, Modifier) and "unchanged" in one.entry.values for one in clause)
+        return is_standing or {"is", "present"} <= said or (is_described and not said.isdisjoint(("noted", "present")))
 
     def _has_own_verb(self, start: int, end: int) -> bool:
         """Whether a clause says something of its first finding, not merely that a denied list is not seen."""

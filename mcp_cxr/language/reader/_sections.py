@@ -13,6 +13,8 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language.reader._modifier_values import modifier_values
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -96,6 +98,7 @@ _CONTEXT_WORDS = (
 _PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
 _FINAL = re.compile(r"^[ \t]*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE | re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
+_FIRST_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?!\s))*[.!?]?")
 _NEW_LINE = re.compile(r"\n")
 _BLANK = re.compile(r"\n[ \t]*\n")
 
@@ -169,12 +172,22 @@ def _raw_sections(report: str) -> Iterator[Section]:
         yield Section(title, kind, text[start:begin])
         if heading is None:
             break
+        if _is_aside(heading, title):  # the section goes on behind it
+            start = end + len(_FIRST_SENTENCE.match(text, end)[0])
+            yield Section(heading, SectionKind.CONTEXT, text[end:start])
+            continue
         is_final = bool(_FINAL.match(heading))
         preliminary = not is_final and (preliminary or bool(_PRELIMINARY_HEADINGS.match(heading)))
         start, title = end, "TEXT" if is_final else heading
         kind = _kind(heading)
         if preliminary and kind is SectionKind.BODY and has_final:
             kind = SectionKind.PRELIMINARY
+
+
+def _is_aside(heading: str, title: str) -> bool:
+    """Whether a heading of context stands within a section of the body: "History: smoking." below "FINDINGS:"."""
+    is_within = title.isupper() and bool(_BODY_HEADINGS.match(title))
+    return is_within and not heading.isupper() and _kind(heading) is SectionKind.CONTEXT
 
 
 def _headings(text: str) -> list[tuple[int, int, str]]:
@@ -248,6 +261,12 @@ _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 _LONGEST_STATEMENT = 2_000  # characters
 _NARROWEST = 60  # characters: no report is wrapped at less
+_NARROWEST_BY_HAND, _UNEVEN = 40, 10  # characters: a report whose lines were ended by hand, and by how much they differ
+_GOING_ON = frozenset(
+    "a an and are as at be been but by due for from has have in into is may no nor not of on or over than that the to"
+    " was were which while with within without".split()
+)
+"""Words before or after which a sentence goes on in the next line."""
 
 
 def statements(text: str) -> list[str]:
@@ -287,12 +306,12 @@ def _points(block: str) -> Iterator[str]:
 def _blocks(text: str) -> Iterator[str]:
     """Yield the text with wrapped lines joined; a line that was ended before it was full stands alone."""
     lines = [line.rstrip() for line in text.split("\n")]
-    width = max(_NARROWEST, *(len(line) for line in lines))
+    longest = max(map(len, lines))
     block = ""
     previous = ""
     for line in lines:
         words = line.split()
-        if not words or _BULLET.match(line) or (block and _was_ended(previous, words[0], width)):
+        if not words or _BULLET.match(line) or (block and _was_ended(previous, words[0], longest)):
             yield from filter(None, [block])
             block = ""
         block = (
@@ -304,9 +323,20 @@ def _blocks(text: str) -> Iterator[str]:
     yield from filter(None, [block])
 
 
-def _was_ended(line: str, following: str, width: int) -> bool:
-    """Whether a line ended although the next word would have fitted, and that word may begin a statement."""
-    room = width - len(line) - 1
+def _was_ended(line: str, following: str, longest: int) -> bool:
+    """Whether a line ended although the next word would have fitted, and that word may begin a statement.
+
+    Args:
+        line: The line.
+        following: The first word of the next one.
+        longest: Characters of the longest line of the text.
+    """
+    room = max(_NARROWEST, longest) - len(line) - 1 - len(following)
     if following[:1].isupper() or following[:1] == "_":
-        return room > len(following) and not line.endswith((",", ":"))
-    return line.endswith((".", ";")) and room > len(following)
+        return room > 0 and not line.endswith((",", ":"))
+    if line.endswith((".", ";")):
+        return room > 0
+    is_cut = "__" in line or line.endswith((",", ":", "-", "/"))  # a removed word made the line shorter
+    last = line.split()[-1].lower()
+    goes_on = is_cut or not _GOING_ON.isdisjoint((following, last)) or bool(modifier_values(last))
+    return not goes_on and max(_NARROWEST_BY_HAND, longest) - len(line) - len(following) > _UNEVEN

@@ -134,6 +134,13 @@ def test_what_is_asked_or_remembered_is_no_finding(heading: str) -> None:
     assert "pneumothorax" not in read_report(f"{heading}: Pneumothorax.\nFINDINGS: Clear lungs.")
 
 
+@pytest.mark.parametrize("heading", ["History", "Family history", "Comparison", "Indication", "Technique"])
+def test_a_remark_within_the_findings_ends_with_its_sentence(heading: str) -> None:
+    found = read_report(f"FINDINGS:\nClear lungs.\n{heading}: Edema. Large mass.\nIMPRESSION: Scar.")
+    assert "pulmonary edema" not in found
+    assert found["mass"].status is Status.PRESENT
+
+
 @pytest.mark.parametrize(
     ("body", "expected"),
     [
@@ -143,6 +150,10 @@ def test_what_is_asked_or_remembered_is_no_finding(heading: str) -> None:
         (" FINDINGS:  Pneumothorax: No. Small pleural effusion.\n", [Status.ABSENT, Status.PRESENT]),
         (" FINDINGS:\n No effusion\n Large pneumothorax\n Normal heart\n", [Status.PRESENT, Status.ABSENT]),
         (" FINDINGS:  There is no pleural effusion or\n pneumothorax.\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n no pneumothorax\n small effusion\n normal heart\n", [Status.ABSENT, Status.PRESENT]),
+        (" FINDINGS:\n No pneumothorax or\n small effusion.\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n No pneumothorax, no right\n effusion.\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n There is no pneumothorax ___\n effusion.\n", [Status.ABSENT, Status.ABSENT]),
         (" IMPRESSION: 1. No pneumothorax. 2. Small effusion.\n", [Status.ABSENT, Status.PRESENT]),
         (" IMPRESSION: 1) No pneumothorax 2) Small effusion\n", [Status.ABSENT, Status.PRESENT]),
         (" IMPRESSION:\n - No pneumothorax\n - Small effusion\n", [Status.ABSENT, Status.PRESENT]),

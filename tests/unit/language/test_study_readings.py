@@ -25,6 +25,7 @@ VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
         ("No right effusion. Possible left effusion.", {"left": POSSIBLE, "right": ABSENT}),
         ("Possible left effusion. Left effusion.", {"left": PRESENT}),
         ("No effusion. Left effusion.", {"left": PRESENT}),
+        ("Bilateral effusions; the left has resolved.", {"left": ABSENT, "right": PRESENT}),
     ],
 )
 def test_present_beats_possible_beats_absent_by_side(report: str, sides: dict[str, Status]) -> None:

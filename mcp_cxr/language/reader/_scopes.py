@@ -54,7 +54,8 @@ _CHANGING = frozenset(
 )
 """First words of a change that is denied: "no evidence of worsening edema" does not deny edema."""
 _BEFORE_CHANGES = frozenset(
-    "any interval significant substantial appreciable definite obvious convincing suspicious residual further the".split()
+    "any interval significant substantial appreciable definite obvious convincing suspicious residual further"
+    " the".split()
 )
 _STANDING = frozenset({"unchanged", "old", "improved"})
 """Modifiers of what is there."""
@@ -369,7 +370,7 @@ class Scopes:
         return self._has_own_verb(at + 1, end) or (joined == "," and self._affirms(at + 1, end))
 
     def _affirms(self, start: int, end: int) -> bool:
-        """Whether a clause behind one denied finding says that another is there: "left edema noted", "edema is present"."""
+        """Whether a clause behind one denied finding says that another is there: "edema is present", "mass unchanged"."""
         if self._any("mark", self._clause_start(start - 1), start - 1) or self._any("list", start, end):
             return False
         end = min(end, self._next("mark", start))

@@ -337,6 +337,6 @@ def _was_ended(line: str, following: str, longest: int) -> bool:
     if line.endswith((".", ";")):
         return room > 0
     is_cut = "__" in line or line.endswith((",", ":", "-", "/"))  # a removed word made the line shorter
-    last = line.split()[-1].lower()
+    last = line.rsplit(maxsplit=1)[-1].lower()
     goes_on = is_cut or not _GOING_ON.isdisjoint((following, last)) or bool(modifier_values(last))
     return not goes_on and max(_NARROWEST_BY_HAND, longest) - len(line) - len(following) > _UNEVEN

@@ -370,7 +370,7 @@ class Scopes:
         return self._has_own_verb(at + 1, end) or (joined == "," and self._affirms(at + 1, end))
 
     def _affirms(self, start: int, end: int) -> bool:
-        """Whether a clause behind one denied finding says that another is there: "edema is present", "mass unchanged"."""
+        """Whether a clause behind one denied finding says that another is there: "edema is present"."""
         if self._any("mark", self._clause_start(start - 1), start - 1) or self._any("list", start, end):
             return False
         end = min(end, self._next("mark", start))

@@ -98,7 +98,7 @@ _CONTEXT_WORDS = (
 _PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
 _FINAL = re.compile(r"^[ \t]*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE | re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
-_FIRST_SENTENCE = re.compile(r"(?:[^.!?\n]|[.!?](?!\s))*[.!?]?")
+_END_OF_REMARK = re.compile(r"[.!?](?=\s)|\n|\Z")
 _NEW_LINE = re.compile(r"\n")
 _BLANK = re.compile(r"\n[ \t]*\n")
 
@@ -173,7 +173,7 @@ def _raw_sections(report: str) -> Iterator[Section]:
         if heading is None:
             break
         if _is_aside(heading, title):  # the section goes on behind it
-            start = end + len(_FIRST_SENTENCE.match(text, end)[0])
+            start = next(_END_OF_REMARK.finditer(text, end)).end()
             yield Section(heading, SectionKind.CONTEXT, text[end:start])
             continue
         is_final = bool(_FINAL.match(heading))

@@ -50,10 +50,11 @@ _CLAUSE = (
     r"(?!(?:no|not|without|but|and|or|with|never|if|whether|nothing|none|neither)\b)"
 )
 _WORDS = (
-    r"((?:(?!\s[-\u2013\u2014]\s|\b(?:not?|nor|that|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should|with|but|where|when|whenever"
+    r"((?:(?!\s[-\u2013\u2014]\s|\b(?:not?|nor|that|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should"
+    r"|with|but|where|when|whenever"
     r"|once|while|which|whom?)\b)[^,;.():])+?)"
 )
-_ALL_BEFORE = r"(?=\s*(?:$|[,;.)]|(?:and|but|with)\b))"
+_ALL_BEFORE = r"(?=\s*(?:$|[,;.)?]|(?:and|but|with)\b))"
 _SEEN = (
     r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
     r"|mentioned|reported|described|documented|stated|there)"
@@ -88,6 +89,10 @@ _NONE_PRESENT = (
 _NONE_WITH = (
     r",?\s*\b(?:and )?none (?:of (?:them|whom|which|these|those) )?(?:may |should |must )?"
     r"(?:having|ha(?:s|ve|d)|with|show(?:s|ing|ed)?)\s+(?:(?:any|an?)\s+)?"
+)
+_NONE_ON_SIDE = (
+    rf"[,;.]\s*(?:and |but )?(?:on|in) the ({SIDES})(?: side| lung)?,? (?:there )?(?:is|are|was|must be"
+    rf"|should be) (?:none|nothing)\b"
 )
 _NONE_OF_THE = r",?\s*\bnone of the\s+([a-z]+)\s+(?:(?:is|are|was|were)\s+)?(broken|fractured|cracked|enlarged)\b"
 _LEFT_FROM = (
@@ -175,7 +180,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),
     (r"((?:^|[,;.]|\b(?:and|but|then)\b)\s*)(?:drop|discard|eliminate|remove|dismiss)\s+(?=[a-z])", r"\1 without "),
     (_NONE_OF_THE, r"; no \2 \1"),
-    (_NOT_COMMITTED, "possible"),
+    (_NOT_COMMITTED, "possible "),
     (r"\b(?:by no means|under no circumstances?|in no case|on no account)\b", "not"),
     (r"\b(no [a-z]+) (?:whatsoever|at all) (?=of\b)", r"\1 "),
     (r"\b(?:definitely|certainly|absolutely|explicitly|expressly)\s+(?=(?:no|not|without)\b)", ""),
@@ -194,6 +199,13 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     _HOW_FAR,
     (_NOT_LEFT_OUT, ""),
     (_CANNOT_EXCLUDE, r"cannot \1"),
+    (
+        r"\bneither\s+([^,;.]+?)\s+nor\s+([^,;.]+?)\s+(?:can|could) be (?:excluded|ruled out)\b",
+        r"cannot exclude \1 or \2",
+    ),
+    (r"\b(?:can ?not|must never) be (enlarged|widened|blunted|elevated|tortuous|broken|dilated)\b", r"is not \1"),
+    (rf"(?:,|\bbut\b)\s*(?:but )?not {_SEEN} (?=(?:on|in|at)\b)", ", not "),
+    (_NONE_ON_SIDE, r", not on the \1"),
     (_DENIES, "without "),
     (_CANNOT_BEHIND, r"; \1 cannot be \2"),
     (_HAS_EXCLUDED, "without "),

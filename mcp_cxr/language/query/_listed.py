@@ -15,7 +15,8 @@ _LISTED = (
 )
 _CHOICE = re.compile(
     rf"\b(?:(?P<none>none|not any|neither)\s+of\s*(?:{_LISTED}|:|(?=\s[\[{{(]))"
-    r"|(?:at least\s+)?(?:(?:any )?(?:one|1)(?:\s+or\s+(?:more|several|both))?|any(?:\s+number)?|either|some)\s+of\s*"
+    r"|(?<!every )(?<!each )(?:at least\s+)?(?:(?:any )?(?:one|1)(?:\s+or\s+(?:more|several|both))?|any(?:\s+number)?"
+    r"|either|some)\s+of\s*"
     rf"(?:{_LISTED}|:|(?=\s[\[{{(]))"
     rf"|(?:any|either|one)\s+{_KINDS}\s*:"
     rf"|(?:exactly\s+(?:one|1)|at least\s+(?:two|2|three|3))\s+of(?:\s+{_LISTED}|\s*:)?)\s*"
@@ -38,7 +39,8 @@ _CHOICE_BEHIND = re.compile(
 )
 """The same behind the list: "edema, effusion - any of these will do"."""
 _ALL = re.compile(
-    r"\b(?:all|both|each)(?:\s+of)?(?:\s+(?:these|those|them|the|following|two|three|four|five|[2-5]))*"
+    r"\b(?:all|both|(?:each|every)(?:\s+one)?)(?:\s+of)?(?:\s+(?:these|those|them|the|following|two|three|four|five"
+    r"|[2-5]))*"
     rf"(?:\s+{_KINDS})?(?:\s+(?:(?:must|should|needs?\s+to|ha(?:s|ve)\s+to)\s+be\s+)?"
     r"(?:present|there|reported|met|fulfilled|satisfied|required|needed|wanted|together))?"
     r"\s*:\s*(?P<list>[^:.]*)",
@@ -49,7 +51,7 @@ _EXCLUSION = re.compile(
     r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden"
     r"|prohibited|ineligible"
     r"|unwanted|undesired|disallowed|exclu(?:ded?|ding|sions?)|reject(?:ed)?|omit|avoid|skip|negat(?:ed|ives?|ions?)"
-    rf"|absent|denied|ruled out|without|not)(?:\s+{_KINDS})?\s*[:=]\s*(?!no\b|none\b|not\b|without\b|any\b)"
+    rf"|absent|denied|ruled out|minus|never|without|not)(?:\s+{_KINDS})?\s*[:=]\s*(?!no\b|none\b|not\b|without\b|any\b)"
     r"(?P<list>(?:(?![,{]\s*[\w ]{3,30}[:=])[^.;])*)",
     re.IGNORECASE,
 )

@@ -30,6 +30,7 @@ _ALLOWED = (
 _NOT_ASKED = (
     r"[,;.]?\s*\b(?:(?:and|but|it)\s+)*(?:(?:do(?:es)? not|never) matter|(?:(?:i|we)\s+)?do not (?:care|mind)"
     r"|(?:is|are) (?:irrelevant|immaterial|of no importance))\s+(?:whether|if)\b[^,;.]*"
+    r"|[,;.]?\s*\bwhether\b[^,;.]*?\s(?:is\s+(?:immaterial|irrelevant|unimportant|of no importance)|does not matter)\b"
     r"|[,;.]?\s*\b(?:never|(?:i|we) do not) mind\b[^,;.]*"
     r"|[,;(.]\s*(?:but\s+)?[^,;.()]+?\s+(?:(?:need|does|do)\s+not\s+(?:need\s+to\s+)?(?:be|have\s+to\s+be)"
     r"|(?:may|might|can) or (?:(?:may|might|can)\s+)?not be)\s+"

@@ -88,6 +88,7 @@ _BEFORE = rf"(?:{_EARLIER}|(?:before|previously|earlier|last time)\b)"
 _NOT_BEFORE = (
     r"\b(?:not (?:seen|present|visible|there)|absent) "
     rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
+    r"|\bpreviously not (?:seen|present|visible|there)\b"
 )
 _ONLY_BEFORE = (
     rf"\b(?:seen|present|visible) {_EARLIER},?\s+(?:but |and )?"
@@ -105,6 +106,7 @@ _SAME = (
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
+    (r"\b(?:(?:has|have|had)\s+)?not (?:grown|shrunk)\b", "unchanged"),
     (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
     (_ONLY_BEFORE, "resolved"),
     (_GONE_SINCE, r" \1"),
@@ -123,7 +125,7 @@ _CHANGES: Final[Rewordings] = (
     (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
     (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
     (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),
-    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|(?<=\bor )gone\b", "resolved"),
+    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|\bgone\b(?!\s+(?:up|down|on|from|over))", "resolved"),
     (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
 )
 """How a finding changed."""
@@ -197,6 +199,13 @@ _ON_ONE_SIDE = (
     rf"^\W*(?:(?:on|in) the )?({SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
     rf"({_NO_SIDE}*?\s(?:or|and)\s{_NO_SIDE}*?)[.;]?$"
 )
+_VAGUE = r"(?:hazy|fluffy|vague|confluent|ill[ -]?defined)"
+_LOOK = rf"(?:patchy|streaky|linear|nodular|reticular|round(?:ed)?|{_VAGUE})"
+_ANY_LOOK = (
+    rf"\b(?=[^;.]*\b{_VAGUE}\b){_LOOK}(?:\s*(?:,|/|\bor\b)+\s*{_LOOK})*\s*,?\s*\bor\s+{_LOOK}\s+"
+    r"(?:opacit(?:y|ies)|densit(?:y|ies)|shadow(?:s|ing)?)\b"
+)
+"""Looks of opacities of which no modifier states each: "patchy or hazy opacity" is any opacity."""
 _EACH_WITH = (
     r",\s*(?:and\s+)?(?:each|either|any|both|all)(?:\s+(?:one|case|of\s+(?:them|these|which|those)))?\s+"
     r"(?:(?:accompanied|together|combined|along|associated)\s+)?(?:with|by|having|showing)\s+"
@@ -220,7 +229,13 @@ _LISTS: Final[Rewordings] = (
     ),
     (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
+    (_ANY_LOOK, "opacity"),
     (_EACH_WITH, "; with "),
+    (r",?\s*(?:and\s+)?\bin\s+(?:each|every|both|all)\s+cases?,?\s+(?=(?:no|not|without)\b)", "; "),
+    (r",\s*(?:at least )?(?:any |either )?one of (?=[^;.,]*\bor\b)", "; with "),
+    (r"\s*[(\[]\s*(or\s+[^()\[\]]+?)\s*[)\]]", r" \1"),
+    (r",?\s*\b(?:possibl[ey]|perhaps|optionally) (?:also )?(?:with|accompanied by)\b", " with or without"),
+    (r"\s*(?:\u00b1|\+/-)\s*(?=[a-z])", " with or without "),
     (
         r",\s*(?:and\s+)?(?:each|either|both|all)(?:\s+of\s+(?:them|these|which|those))?\s+(?=(?:without|lacking)\b)",
         "; ",

@@ -35,7 +35,7 @@ _OTHER_BEHIND_DENIAL = (
 _MUST_BE = r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|to|ought to|can)\s+be\s+"
 _LEFT_OUT = (
     r"(?:left out|omitted|dropped|skipped|(?:filtered|weeded|screened) out|ignored|discarded|rejected|avoided"
-    r"|eliminated|disregarded)"
+    r"|eliminated|disregarded|refuted|dismissed)"
 )
 _STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
@@ -109,6 +109,10 @@ _NOT_COMMITTED = (
     r"| calling)?)\s+"
     r"|\b(?:stop(?:s|ped)? short of|shies away from|hesitat(?:es|ed) (?:to|before)) (?:call(?:ing)?|diagnos(?:e"
     r"|ing))\s+"
+)
+_NO_DOUBT = (
+    r"\b(?:there (?:is|was) )?(?:no|without(?: an?| any)?|beyond(?: any| all| a)?) (?:doubt|question|denying)\b"
+    r"(?! of\b)(?: (?:about|that|as to)\b)?(?: there (?:is|are|was)\b)?"
 )
 _NOT_LEFT_OUT = (
     r"[,;.]?\s*\b(?:and )?(?:please )?do not (?:(?:omit|skip|leave out|drop|filter out|discard|reject|remove)\s"
@@ -193,6 +197,8 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\banything (?:that )?(?:looks? like|like|resembl(?:es|ing)|suggest(?:s|ing|ive of))\s+", ""),
     (r",?\s*\b(?:nobody|no ?one)\s+(?:with|who (?:has|shows)|having|showing|whose)\s+", ", without "),
     (r"\bnot after\b", "not"),
+    (_NO_DOUBT, " "),
+    (r",?\s*\bnot otherwise specified\b", ""),
     (r"\band (?:carr(?:y|ies)|bears?|displays?|contains?|features?|exhibits?|wears?)\s+", "; with "),
     (r"\bun(?:accompanied|associated|complicated) (?:by|with)\b", "without"),
     (r"\b(or|nor) (?:who|that|which|those who|those with|patients who) (?:ha(?:s|ve|d)|shows?)\b", r"\1"),

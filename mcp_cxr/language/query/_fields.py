@@ -33,14 +33,14 @@ _ABOUT_REQUEST = re.compile(
 )
 """A field that describes no image: "intended use = negative examples"."""
 _YES = re.compile(
-    r"\s*(?::\s*(?:yes|true|present|positive)(?:\s+please)?|\(\s*(?:yes|true|present|positive|\+)\s*\)|\[\+\]"
+    r"\s*(?::\s*(?:yes|true|present|positive)(?:\s+please)?|\(\s*(?:yes|true|present|positive|confirmed|\+)\s*\)|\[\+\]"
     r"|\s(?:is\s+(?:true|not\s+null)|(?<!not )in\s+(?:findings|labels))\b|[\u2713\u2714])(?!\w)",
     re.IGNORECASE,
 )
 _NO = re.compile(
     r"\b(?!(?:where|and|or|but|with)\b)(?P<what>[a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -])*?)\s*"
     r"(?::\s*(?:none|no|false|absent|negative)(?:\s+(?:thanks|thank you))?"
-    r"|\(\s*(?:none|no|false|absent|negative|[-\u2212\u2013])\s*\)|\[[-\u2212\u2013]\]"
+    r"|\(\s*(?:none|no|false|absent|negative|refuted|excluded|[-\u2212\u2013])\s*\)|\[[-\u2212\u2013]\]"
     r"|\sis\s+(?:false|null|not\s+true)|\snot\s+in\s+(?:findings|labels)|[\u2717\u2718\u2716])"
     r"(?=\s*(?:$|[,;.)}]|and\b|but\b|[a-z]+\s*[(\[]))",
     re.IGNORECASE,

@@ -8,12 +8,20 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import product
+from itertools import product, starmap
 from typing import TYPE_CHECKING, Literal
 
 from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_normal_study, is_public_label
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
-from mcp_cxr.language.reader import SectionKind, Status, mentions_in, modifier_values, report_statements, study_readings
+from mcp_cxr.language.reader import (
+    SectionKind,
+    Status,
+    mentions_in,
+    modifier_values,
+    read_report,
+    report_statements,
+    study_readings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -43,6 +51,7 @@ _PREFIXES: dict[TermKind, str] = {
     "history": "0hx",
 }
 
+_WORD_LEFT = re.compile(r"(?!X+\b)[^\W\d_]{2}")
 _MOST_MODIFIERS = 4  # of a mention that one term holds: "new small left basal"
 
 READ_TERM = "0read"
@@ -130,9 +139,12 @@ def context_term(stem: str) -> str:
 
 def _reading_terms(study: Study) -> Iterator[str]:
     readings = study_readings(study)
-    if readings or (study.english_report and report_statements(study.english_report)):
+    if _is_labeled(study, readings) or (
+        _has_words(study.english_report) and report_statements(study.english_report or "")
+    ):
         yield READ_TERM
     entries = finding_entries()
+    yield from (finding_term("conflict", name) for name in dict.fromkeys(_conflicts(study, readings)))
     for name, reading in readings.items():
         yield from _finding_terms(name, reading)
     yield from _terms_without_words(study, readings)
@@ -147,9 +159,42 @@ def _reading_terms(study: Study) -> Iterator[str]:
             yield NORMAL_CHEST_TERM
 
 
+def _has_words(report: str | None) -> bool:
+    """Return whether anything of a report is left where words were removed: "XXXX ___ ." says nothing."""
+    return report is not None and bool(_WORD_LEFT.search(report))
+
+
+def _is_labeled(study: Study, readings: Mapping[str, FindingReading]) -> bool:
+    """Return whether a study has a reading, and what it does not mention is not merely unknown.
+
+    A blank cell in a table of positive labels only is unknown, unless No Finding is among these.
+    """
+    return bool(readings) and not (study.positives_only and not study.report and "no finding" not in readings)
+
+
+def _conflicts(study: Study, readings: Mapping[str, FindingReading]) -> Iterator[str]:
+    """Yield the findings on which report and labels disagree; No Finding is denied by the findings of other labels."""
+    yield from (name for name, one in readings.items() if one.is_conflicting)
+    label = one.label if (one := readings.get("no finding")) else None
+    if label is not None and study.english_report:
+        found = read_report(study.english_report)
+        if (
+            is_normal_by_findings(found)
+            if label == 0
+            else label == 1 and any(starmap(_is_labeled_disease, found.items()))
+        ):
+            yield "no finding"
+
+
+def _is_labeled_disease(name: str, reading: FindingReading) -> bool:
+    """Return whether a reading states an imaging finding that a CheXpert label other than No Finding includes."""
+    entry = finding_entries()[name]
+    return reading.status is Status.PRESENT and entry.kind == "finding" and entry.label not in (None, "", "No Finding")
+
+
 def _terms_without_words(study: Study, readings: Mapping[str, FindingReading]) -> Iterator[str]:
     """Yield the terms of the study as a whole that depend on nothing but its imaging findings and public labels."""
-    if (study.english_report and not study.english_report.isspace()) or any(map(is_imaging, readings)):
+    if _has_words(study.english_report) or (_is_labeled(study, readings) and any(map(is_imaging, readings))):
         yield READ_FINDINGS_TERM
     if is_normal_by_findings(readings):
         yield NORMAL_FINDINGS_TERM
@@ -173,8 +218,6 @@ def stated_terms(finding: str, modifiers: frozenset[str] = frozenset()) -> tuple
 
 
 def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
-    if reading.is_conflicting:
-        yield finding_term("conflict", name)
     if reading.status is Status.ABSENT:
         if not _is_denied_at_places_only(name, reading):
             yield finding_term("absent", name)
@@ -193,13 +236,19 @@ def _is_denied_at_places_only(name: str, reading: FindingReading) -> bool:
     "No rib fracture" denies every rib fracture.
     """
     own = modifier_values(name)
-    return bool(reading.mentions) and all(one.modifiers_of("place") - own for one in reading.mentions)
+    return bool(reading.mentions) and all(
+        one.modifiers_of("place") - own and "resolved" not in one.modifiers for one in reading.mentions
+    )
 
 
 def _denied_sides(reading: FindingReading) -> tuple[str, ...]:
-    """Return the sides on which an absent finding is denied: those that are stated, both if one denial states none."""
-    sided = [one.modifiers_of("side") for one in reading.mentions if one.status is Status.ABSENT]
-    if not sided or not all(sided):
+    """Return the sides on which an absent finding is denied: those that are stated, both if one denial states none.
+
+    Both, too, where it has resolved, and where people's label denies what the report says.
+    """
+    sided = [one.modifiers_of("side") for one in reading.mentions if "resolved" not in one.modifiers]
+    is_overruled = any(one.status is not Status.ABSENT for one in reading.mentions)
+    if is_overruled or len(sided) < len(reading.mentions) or not sided or not all(sided):
         return SIDES
     return tuple(side for side in SIDES if any(side in sides for sides in sided))
 
@@ -207,11 +256,12 @@ def _denied_sides(reading: FindingReading) -> tuple[str, ...]:
 def _affirming_terms(name: str, reading: FindingReading) -> Iterator[str]:
     """Yield the terms of a finding that is present or possible: each combination of what a mention states of it."""
     affirmed = [one for one in reading.mentions if one.status is not Status.ABSENT]
-    if not affirmed:  # a label alone states it
-        yield finding_term("present" if reading.status is Status.PRESENT else "possible", name)
+    kind: TermKind = "present" if reading.status is Status.PRESENT else "possible"
+    if not affirmed or (kind == "present" and all(one.status is Status.POSSIBLE for one in affirmed)):
+        yield finding_term(kind, name)  # a label alone states it, or is surer than the report
     for one in affirmed:
-        kind: TermKind = "present" if one.status is Status.PRESENT else "possible"
-        yield from (finding_term(kind, name, some) for some in combinations(one.modifiers))
+        of_mention: TermKind = "possible" if one.status is Status.POSSIBLE else kind
+        yield from (finding_term(of_mention, name, some) for some in combinations(one.modifiers))
     for side, status in reading.sides.items():
         if status is Status.ABSENT:
             yield finding_term("absent", name, frozenset({side}))

@@ -290,5 +290,9 @@ def _weak_terms(meaning: QueryMeaning) -> tuple[str, ...]:
 
 
 def _conflict_terms(meaning: QueryMeaning) -> tuple[str, ...]:
-    names = [*meaning.names, *(wanted.name for wanted in meaning.ruled_out)]
+    names = [
+        *meaning.names,
+        *(wanted.name for wanted in meaning.ruled_out),
+        *(["no finding"] if meaning.judgment else []),
+    ]
     return tuple(finding_term("conflict", name) for name in names)

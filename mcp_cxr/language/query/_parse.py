@@ -198,14 +198,15 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     stated = set[str]().union(*(one.modifiers for one in findings))
     words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
+    denied = _unique(one for statement in statements(text) for one in changes_denied(statement))
     ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], groups)
     return QueryMeaning(
         wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
         ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
-        modifiers=strays if findings else _unique([*strays, *modifiers_in(text)]),
-        changes_denied=_unique(one for statement in statements(text) for one in changes_denied(statement)),
+        modifiers=strays if findings or denied else _unique([*strays, *modifiers_in(text)]),
+        changes_denied=denied,
     )
 
 

@@ -11,8 +11,9 @@ from mcp_cxr.stores import sample_key
 EFFUSION = "pleural effusion"
 
 
-def terms_of(report: str | None, labels: dict[str, int] | None = None) -> set[str]:
-    return set(document_terms(Study(StudyId("s1"), SubjectId("p1"), labels=labels or {}, report=report), []))
+def terms_of(report: str | None, labels: dict[str, int] | None = None, by: str | None = None) -> set[str]:
+    study = Study(StudyId("s1"), SubjectId("p1"), labels=labels or {}, report=report, labels_by=by)
+    return set(document_terms(study, []))
 
 
 @pytest.mark.parametrize(
@@ -40,6 +41,7 @@ def test_terms_have_no_accents_or_stop_words_and_are_stemmed(text: str, expected
     [
         ("No upper lobe consolidation.", "consolidation", False),
         ("No rib fracture.", "rib fracture", True),
+        ("Upper lobe consolidation has resolved.", "consolidation", True),
         ("Hilar contours are normal.", "hilar enlargement", True),
     ],
 )
@@ -71,7 +73,7 @@ def test_document_terms_have_labels_present_ones_as_words_and_shared_tags_once()
     ("report", "has"),
     [
         *(("Small left effusion.", True), ("Possible effusion.", True), ("No effusion.", True), ("Hm.", True)),
-        *(("", False), (None, False), ("   \n", False)),
+        *(("", False), (None, False), ("   \n", False), ("XXXX ___ .", False)),
     ],
 )
 def test_a_study_with_statements_is_marked_as_read(report: str | None, has: bool) -> None:
@@ -118,6 +120,39 @@ def test_a_report_and_a_label_that_disagree_are_a_conflict() -> None:
     assert finding_term("conflict", EFFUSION) in terms_of("Left effusion.", {"Pleural Effusion": 0})
     assert finding_term("conflict", EFFUSION) not in terms_of("Left effusion.", {"Pleural Effusion": 1})
     assert finding_term("conflict", EFFUSION) not in terms_of("Clear.", {"Pleural Effusion": 0})
+
+
+def test_a_finding_that_is_gone_on_one_side_is_denied_on_both() -> None:
+    held = terms_of("Left effusion is no longer seen.")
+    assert {finding_term("absent", EFFUSION, frozenset({side})) for side in ("left", "right")} <= held
+
+
+def test_labels_of_people_decide_on_every_side() -> None:
+    held = terms_of("No left, small right effusion.", {"Pleural Effusion": 0}, "people")
+    assert {finding_term("absent", EFFUSION, frozenset({side})) for side in ("left", "right")} <= held
+    held = terms_of("Left effusion.", {"Pleural Effusion": -1}, "people")
+    assert finding_term("possible", EFFUSION, frozenset({"left"})) in held
+    assert finding_term("present", EFFUSION) not in held
+    assert finding_term("present", EFFUSION) in terms_of("Possible effusion.", {"Pleural Effusion": 1}, "people")
+
+
+def test_no_finding_is_at_odds_with_findings_and_with_a_normal_report() -> None:
+    conflict = finding_term("conflict", "no finding")
+    assert conflict in terms_of("Left effusion.", {"No Finding": 1})
+    assert conflict not in terms_of("Left effusion.", {"No Finding": 0})
+    assert conflict not in terms_of("Possible effusion.", {"No Finding": 1})
+    assert conflict not in terms_of("Scoliosis.", {"No Finding": 1})  # which no other label includes
+    assert conflict in terms_of("Normal heart. Clear lungs.", {"No Finding": 0})
+
+
+def test_what_a_table_of_positive_labels_leaves_out_is_unknown() -> None:
+    def is_read(label: str, report: str | None = None) -> bool:
+        study = Study(StudyId("s1"), SubjectId("p1"), labels={label: 1}, positives_only=True, report=report)
+        return READ_TERM in document_terms(study, [])
+
+    assert not is_read("Edema")
+    assert is_read("Edema", "Edema.")
+    assert is_read("No Finding")
 
 
 def test_sample_keys_do_not_change() -> None:

@@ -198,11 +198,10 @@ def _predicates_of(sentence: Sentence, at: int, structure: Structure) -> tuple[F
 
 
 def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
-    phrases = predicates(structure.name)
     said: dict[Predicate, frozenset[int]] = {}
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
-        found = phrases.longest_at(sentence.stems, start)
+        found = _predicate_at(sentence, structure, start)
         if found and said and _begins_change(sentence, start):  # "is top normal, increased since May"
             start += found[0]
         elif found and not _qualifies_a_finding(sentence, start + found[0]) and not _is_change(sentence, start):
@@ -215,6 +214,20 @@ def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tupl
         else:
             start += 1
     return tuple(said.items())
+
+
+def _predicate_at(sentence: Sentence, structure: Structure, token: int) -> tuple[int, tuple[Predicate, ...]] | None:
+    """Return what is said of a structure at a token: the number of tokens, and the predicates.
+
+    None for words of its stem that say something else: "largely obscured", "raising concern for effusion", and
+    "low volumes accentuate the markings", which says what the volumes do.
+    """
+    found = predicates(structure.name).longest_at(sentence.stems, token)
+    if found is None or (found[0] == 1 and sentence.tokens[token].endswith("ly")):
+        return None
+    span = sentence.spans[sentence.span_at(token)]
+    is_part = token + found[0] < span.end or token > span.start
+    return None if is_part and (span.entry is None or span.is_cue("possible")) else found
 
 
 def _is_change(sentence: Sentence, token: int) -> bool:
@@ -247,8 +260,8 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
     """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
-        found = predicates(structure.name).longest_at(sentence.stems, start)
-        if not found or _is_of_no_finding(sentence, start):
+        found = _predicate_at(sentence, structure, start)
+        if not found:
             continue
         after = start + found[0]
         between = sentence.spans[sentence.first_from(after) : at]
@@ -259,12 +272,6 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
         if is_near or _is_list_of_modifiers(between):
             return tuple((said, frozenset(range(start, after))) for said in found[1])
     return ()
-
-
-def _is_of_no_finding(sentence: Sentence, token: int) -> bool:
-    """Whether a token is of a phrase that names nothing: "low volumes accentuate the markings" says what they do."""
-    span = sentence.spans[sentence.span_at(token)]
-    return span.entry is None and span.end > span.start + 1
 
 
 def _is_adjective(token: str) -> bool:

@@ -157,6 +157,7 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "Increased right and unchanged left effusion.",
             [("pleural effusion", {"right", "worse"}), ("pleural effusion", {"left", "unchanged"})],
         ),
+        ("Partially drained left effusion.", [("pleural effusion", {"left", "improved"})]),
         ("Redemonstration of a left nodule.", [("nodule", {"left", "unchanged"})]),
         ("Interval placement of a right chest tube.", [("chest tube", {"right", "new"})]),
         (

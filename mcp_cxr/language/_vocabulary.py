@@ -66,16 +66,12 @@ _HOW_SURELY = re.compile(
 )
 """Adverbs that change nothing of what is or is not excluded."""
 _IN_FULL = {"ca": "cannot", "wo": "will not"}
-_BRITISH = (
-    ("aem", "em"),  # "haemothorax"
-    ("oedem", "edem"),
-    ("oesoph", "esoph"),
-    ("pnoea", "pnea"),
-    ("tumour", "tumor"),
-    ("favour", "favor"),
-    ("alise", "alize"),
-    ("alisa", "aliza"),
-    ("alisi", "alizi"),
+_BRITISH = tuple(
+    pair.split(":")
+    for pair in (
+        "aem:em oedem:edem oesoph:esoph pnoe:pne tumour:tumor favour:favor alise:alize alisi:alizi isation:ization"
+        " trised:trized paeni:peni paed:ped laevo:levo coele:cele distens:distent calibre:caliber goitre:goiter"
+    ).split()
 )
 """British spelling, with the American."""
 

@@ -49,8 +49,11 @@ _NAMES: Final = {
         r"(?:\s+(?:shows?|mentions?|reports?)\b[^,.;]*)?"
         rf"|without\s+(?:an?\s+|any\s+)?{_OTHER_STUDY})\b"
     ),
-    "percent": r"(?<!than )(?<!over )(?<!above )(?<![<>] )\b(?P<percent>\d+(?:\.\d+)?\s*(?:%|percent\b))",
-    "sign": r"(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;.)]))",
+    "percent": (
+        r"(?<!than )(?<!over )(?<!above )(?<!below )(?<!under )(?<!ctr )(?<!ratio )(?<!ctr of )(?<!ratio of )"
+        r"(?<!ctr[<>])(?<!ctr [<>])(?<!ratio [<>])(?<![<>] )\b(?P<percent>\d+(?:\.\d+)?\s*(?:%|percent\b))"
+    ),
+    "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"

@@ -48,7 +48,7 @@ _FIELDS = (
 )
 _EQUALS_NO = (
     r"\b(?!(?:where|and|or|but|with)\b)([a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -]){0,40}?)\s*"
-    r"(?:==?\s*(?:none|no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b"
+    r"(?:==?\s*(?:none|no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b(?!\.\d)"
 )
 _QUESTION_FIRST = (
     r"^((?:is|are|was|were|has|have|had|do|does|did|can|could|which|who|what|where|any)\b[^?]*)"
@@ -141,7 +141,12 @@ _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|mo
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
-_OVER_HALF = r"(?:is\s+)?(?:more than|over|above|greater than|exceeding|>)\s*(?:50\s*%|0?\.5\b)"
+_RATIO = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
+_OVER = r"(?:(?:(?:more|greater|larger) than|over|above|exceed(?:s|ing)|[>=]=?)\s*)"
+_UNDER = r"(?:(?:not? )?(?:(?:more|less|greater|smaller) than|over|above|under|below|exceeding|[<\u2264]=?)\s*)"
+_HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
+_OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
+_UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
 _A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
 _AS_IT_SHOULD_BE = r"(?:normal|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 _HEART_A_LITTLE = (
@@ -160,10 +165,8 @@ _SIZES: Final[Rewordings] = (
     (_HEART_AT_LIMIT, "borderline cardiomegaly"),
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
     (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?=[a-z])", "small "),
-    (
-        rf"\b(?:c/?t|cardio-?thoracic) ratio\s+(?:of\s+)?{_OVER_HALF}|\bctr\s*{_OVER_HALF}",
-        "cardiomegaly",
-    ),
+    (_OVER_HALF, "cardiomegaly"),
+    (_UNDER_HALF, "normal heart size"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+(?:or\b|/))", "upper limits; heart"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
     (rf",?\s*(?:{_AT_LEAST}{_SMALL}\b|\b{_SMALL}{_OR_MORE})", " "),

@@ -32,10 +32,13 @@ _FEWEST_LETTERS = 3
 """Letters of a word that is corrected if that makes a phrase of the tables with the word beside it: "lower lob"."""
 _LONGEST = 30  # letters: no longer word is corrected
 _NOT_MISSPELLED = frozenset(
-    "bronchus dysphagia inpatient inpatients intralobular lobulated nonsmoker nonsmokers oligemic outpatient"
-    " outpatients".split()
+    "alveolitis blastomycosis bronchus dysphagia exostosis granulomatosis hyperemia induration inpatient inpatients"
+    " interlobar intralobular intrapleural lobulated mycobacteria nonsmoker nonsmokers oligemic osteopetrosis"
+    " outpatient outpatients pericarditis pleuritis pulmonale spondylitis spondylolysis synostosis".split()
 )
-"""Words of radiology that are one edit from other ones."""
+"""Words of radiology that are one or two edits from other ones."""
+_OPPOSITES = re.compile(r"hyper|hypo|macro|micro|inter|intra|infra|extra|supra|sub")
+"""Beginnings of words that mean another thing with another one: "hypodense" is no "hyperdense"."""
 _TYPED = re.compile(r"[^\W\d_]+")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -150,7 +153,7 @@ def _candidates(word: str) -> tuple[str, ...]:
     for candidate in _finding_words():
         if abs(len(candidate) - len(word)) <= furthest:
             distance = 1 if _sound(word) == _sound(candidate) else edit_distance(word, candidate, furthest)
-            if distance <= furthest:
+            if distance <= furthest and _may_be(word, candidate, distance):
                 by_stem = by_distance.setdefault(distance, {})
                 by_stem[stem(candidate)] = min(candidate, by_stem.get(stem(candidate), candidate), key=_is_variant)
     if not by_distance:
@@ -159,6 +162,16 @@ def _candidates(word: str) -> tuple[str, ...]:
     nearest = sorted(by_distance[min(by_distance)].values())
     own_names = [one for one in nearest if one in _words_of_names()]
     return tuple(own_names if len(own_names) == 1 else nearest)
+
+
+def _may_be(word: str, other: str, distance: int) -> bool:
+    """Whether a word may stand for one that is near: not for its opposite, nor for one that begins otherwise.
+
+    A first letter is seldom wrong besides another one, but "p" may be missing: "numothorax".
+    """
+    beginnings = [match[0] for one in (word, other) if (match := _OPPOSITES.match(one))]
+    same_start = word[0] == other[0] or word[0] == other.removeprefix("p")[0]
+    return len(set(beginnings)) < _MOST_EDITS and (same_start or distance == 1)
 
 
 def _longer_forms(word: str) -> tuple[str, ...]:

@@ -36,11 +36,12 @@ _NO_PLURAL = ("is", "ss", "us")
 _SPELLED_CORRECTLY = frozenset(
     "affusion aneurism aneurismal arteria arteriae arteritis avascular avascularity branchial bronchia calcitic"
     " chickening contract contras contrasty detraction dialyses diaphragma dissension dotation eventuation facture"
-    " fibrosus gastrostoma gastrotomy granulosa hepatoma inflection infraction injection interior interstitia"
-    " kyphoses lordoses makings materia materiel maternal mediastina mistress modularity multivocal notation"
-    " osteoporoses peacemaker pericardia pericardiac pneumoconioses potation prominens prothesis refection"
-    " refraction regenerative rejection reorder respirator respirators reticula retroaction rogation scleroses"
-    " stereotomy stimulatory stipulator surgicel tortious torturous tracheostoma tuberculoses watchmen".split()
+    " fibrosus gastrostoma gastrotomy granulosa hepatoma inflection inflective infraction injection injective interior"
+    " interstitia invective invectives kyphoses lobulated lobulation lordoses makings materia materiel maternal"
+    " mediastina mistress modularity multivocal notation notational osteoporoses peacemaker pericardia pericardiac"
+    " pneumoconioses potation prominens prothesis refection refraction regenerative rejection reorder respirator"
+    " respirators reticula retroaction rogation scleroses stereotomy stimulatory stipulator surgicel tortious"
+    " torturous tracheostoma tuberculoses watchmen".split()
 )
 """Words of English and of medicine that are one edit from a word of a name."""
 

@@ -7,6 +7,7 @@ import pytest
 from mcp_cxr.language import Status, mentions_in
 
 PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
+FLOWING = "diffuse idiopathic skeletal hyperostosis"
 CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace disease"), ABSENT)
 
 
@@ -50,6 +51,27 @@ CLEAR_LUNGS = dict.fromkeys(("opacity", "consolidation", "infiltrate", "airspace
             "Anaemia, dyspnoea and interstitial pulmonary oedema.",
             {"anemia": PRESENT, "dyspnea": PRESENT, "interstitial edema": PRESENT},
         ),
+        (
+            "Acute left ventricular failure with interstitial oedema and a hydropericardium.",
+            {"heart failure": PRESENT, "interstitial edema": PRESENT, "pericardial effusion": PRESENT},
+        ),
+        (
+            "Calcified Ghon's focus, cicatrisation at the apex.",
+            {"granulomatous disease": PRESENT, "calcification": PRESENT, "scar": PRESENT},
+        ),
+        ("Forestier's disease; no Schmorl's hernia.", {FLOWING: PRESENT, "schmorl node": ABSENT}),
+        (
+            "Collapse of T7, collapsed disc at T9.",
+            {"compression deformity": PRESENT, "degenerative disc disease": PRESENT},
+        ),
+        ("Septal closure device after ASD repair.", {"watchman device": PRESENT}),
+        (
+            "Clips in the gallbladder bed, sternal cerclage.",
+            {"cholecystectomy clips": PRESENT, "sternal wires": PRESENT},
+        ),
+        ("No nonunion, no free gas under the diaphragm.", {"fracture": ABSENT, "pneumoperitoneum": ABSENT}),
+        ("History of fibrosing mediastinitis, ankylosing spondylitis.", {"inflammatory arthritis": PRESENT}),
+        ("No LRTI, no encysted pleural effusion.", {"pneumonia": ABSENT, "loculated pleural effusion": ABSENT}),
         ("Normal thymic shadow. Supine trauma film of a 60-year-old.", {}),
         ("Collapse-consolidation of the RLZ.", {"atelectasis": PRESENT, "consolidation": PRESENT}),
         (
@@ -76,6 +98,24 @@ def test_a_finding_is_named_by_its_names(sentence: str, expected: dict[str, Stat
         ("Lungs are hyperinflated but clear.", CLEAR_LUNGS | {"hyperinflation": PRESENT}),
         ("Heart size is top normal, increased since May.", {"cardiomegaly": ABSENT}),
         ("Both lungs are clear.", CLEAR_LUNGS),
+        (
+            "The CTR is raised, the aorta is sclerotic.",
+            {"cardiomegaly": PRESENT, "aortic atherosclerosis": PRESENT},
+        ),
+        (
+            "Phrenicocostal sinuses are sharp.",
+            {"blunted costophrenic angle": ABSENT, "pleural effusion": ABSENT},
+        ),
+        ("The lungs are underfilled, the skeleton is rarefied.", {"low lung volumes": PRESENT, "osteopenia": PRESENT}),
+        (
+            "The right dome is raised, as is the hepatic dome.",
+            {"elevated diaphragm": PRESENT},
+        ),
+        (
+            "Trachea off midline, the heart displaced to the left.",
+            {"tracheal deviation": PRESENT, "mediastinal shift": PRESENT},
+        ),
+        ("Aortic calibre is normal.", {"ectatic aorta": ABSENT, "tortuous aorta": ABSENT}),
         ("Calcified ectatic aorta.", {"aortic calcification": PRESENT, "ectatic aorta": PRESENT}),
         ("Aortic ectasia/tortuosity.", {"ectatic aorta": PRESENT, "tortuous aorta": PRESENT}),
         ("Enlarged cardiomediastinal silhouette.", {"enlarged cardiomediastinum": PRESENT, "cardiomegaly": POSSIBLE}),

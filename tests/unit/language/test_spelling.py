@@ -56,6 +56,18 @@ def test_everyday_words_are_not_corrected(word: str) -> None:
     assert parse_query_text(f"bulging {word} the fissure").corrections == ()
 
 
+@pytest.mark.parametrize(
+    "word", ["osteopetrosis", "mamillary", "hypolucent", "interlobar", "macronodules", "spondylitis"]
+)
+def test_rare_words_and_opposites_are_not_corrected(word: str) -> None:
+    assert parse_query_text(f"{word} something").corrections == ()
+
+
+@pytest.mark.parametrize("query", ["ASD repair", "repaired ASD", "atrial septal defect", "CTR < 50%"])
+def test_what_only_looks_like_a_finding_is_none(query: str) -> None:
+    assert parse_query_text(query).findings == ()
+
+
 def test_one_edit_is_an_insertion_a_deletion_a_replacement_or_a_swap() -> None:
     assert {"abc", "a", "b", "ac", "ba", "aab"} <= set(one_edit_away("ab"))
     assert "abcd" not in set(one_edit_away("ab"))

@@ -26,7 +26,8 @@ _ASSERTING = VERBS | frozenset(
 _EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate indicates has have".split())
 """Verbs whose subject is there, whatever is said of it."""
 _SHOWED = ("showed", "demonstrated", "revealed")
-_OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "ct", "mri"})
+_OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "previously", "formerly", "ct", "mri"})
+_WHERE = frozenset({"on", "in", "at"})
 _BEFORE_NAMES = frozenset(
     "the a an and known superimposed underlying associated concurrent adjacent questioned seen noted described"
     " early some other".split()
@@ -144,6 +145,8 @@ class Scopes:
                     self._cover(cue.status, first, end)
             elif self._says_of_the_past(index) and self._is_of_another_examination(index):
                 self._cover("history", index + 1, self._next("end", index + 1))
+            elif self._was_on_another_examination(index):
+                self._cover("history", self._clause_start(index), index)
 
     def holds(self, status: str, token: int) -> bool:
         """Whether a token is in the scope of a cue for `status`."""
@@ -182,6 +185,14 @@ class Scopes:
         """Whether a verb says what another examination showed: "the previous radiograph from May showed edema"."""
         before = self._tokens[max(0, self._token(verb) - _MOST_BEFORE) : self._token(verb)]
         return not _OTHER_EXAMINATIONS.isdisjoint(before) and not self._any("named", 0, verb)
+
+    def _was_on_another_examination(self, verb: int) -> bool:
+        """Whether a clause ends by saying where something was before: "an effusion was seen on the prior exam"."""
+        if self._spans[verb].first not in ("was", "were") or self._spans[verb - 1].first in ("that", "which"):
+            return False
+        behind = self._tokens[self._token(verb) + 1 :]
+        is_there = bool(_WHERE.intersection(behind[:2])) and not _OTHER_EXAMINATIONS.isdisjoint(behind)
+        return is_there and VERBS.isdisjoint(behind) and not self._any("named", verb, len(self._spans))
 
     def _token(self, index: int) -> int:
         return self._spans[index].start if index < len(self._spans) else len(self._tokens)

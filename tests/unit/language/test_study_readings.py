@@ -59,6 +59,10 @@ def test_a_denied_side_of_another_finding_is_of_that_finding() -> None:
         "Compared with June, at which time there was tuberculosis.",
         "The previous radiograph from June showed tuberculosis.",
         "FINDINGS: Previous pneumonia in ___.",
+        "FINDINGS: Past medical history significant for pneumonia.",
+        "FINDINGS: A pneumonia was present on the prior exam.",
+        "FINDINGS: Previously, there was a pneumonia.",
+        "FINDINGS: Clear.\nPMH: tuberculosis, pneumonia.",
     ],
 )
 def test_history_is_no_finding_of_the_study(sentence: str) -> None:

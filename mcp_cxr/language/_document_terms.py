@@ -11,15 +11,23 @@ from functools import lru_cache
 from itertools import product, starmap
 from typing import TYPE_CHECKING, Literal
 
-from mcp_cxr.language._imaging_findings import is_imaging, is_normal_by_findings, is_normal_study, is_public_label
+from mcp_cxr.language._imaging_findings import (
+    is_abnormality,
+    is_imaging,
+    is_normal_by_findings,
+    is_normal_study,
+    is_public_label,
+)
 from mcp_cxr.language._vocabulary import SIDES, ancestors, dimensions, finding_entries, finding_of_label, terms
 from mcp_cxr.language.reader import (
     SectionKind,
     Status,
+    denies_anything_acute,
     mentions_in,
     modifier_values,
     read_report,
     report_statements,
+    says_abnormal,
     study_readings,
 )
 
@@ -62,6 +70,10 @@ NORMAL_TERM = "0normal"
 """A study with this term is normal, devices aside."""
 NORMAL_CHEST_TERM = "0normalchest"
 """A study with this term is normal, and has no device."""
+NOTHING_ACUTE_TERM = "0nilacute"
+"""A study with this term has a report that says that nothing in the chest is acute, and is not normal."""
+ABNORMAL_TERM = "0abnormal"
+"""A study with this term has a report that says that the chest is not normal, without saying why."""
 READ_FINDINGS_TERM = "0sread"
 """As `READ_TERM`, whatever the report and labels say besides imaging findings."""
 NORMAL_FINDINGS_TERM = "0snormal"
@@ -143,12 +155,13 @@ def _reading_terms(study: Study) -> Iterator[str]:
         _has_words(study.english_report) and report_statements(study.english_report or "")
     ):
         yield READ_TERM
-    entries = finding_entries()
     yield from (finding_term("conflict", name) for name in dict.fromkeys(_conflicts(study, readings)))
     for name, reading in readings.items():
         yield from _finding_terms(name, reading)
     yield from _terms_without_words(study, readings)
-    found = {one.status for name, one in readings.items() if entries[name].kind == "finding" and name != "no finding"}
+    if study.english_report and says_abnormal(study.english_report):
+        yield ABNORMAL_TERM
+    found = {one.status for name, one in readings.items() if is_abnormality(name, one)}
     if Status.PRESENT in found:
         yield ANY_FINDING_TERMS["present"]
     if Status.POSSIBLE in found:
@@ -157,6 +170,8 @@ def _reading_terms(study: Study) -> Iterator[str]:
         yield NORMAL_TERM
         if is_normal_study(study.english_report, readings, with_devices=False):
             yield NORMAL_CHEST_TERM
+    elif study.english_report and denies_anything_acute(study.english_report):
+        yield NOTHING_ACUTE_TERM
 
 
 def _has_words(report: str | None) -> bool:

@@ -46,6 +46,14 @@ def is_imaging(finding: str) -> bool:
     return finding_entries()[finding].kind != "clinical"
 
 
+def is_abnormality(name: str, reading: FindingReading) -> bool:
+    """Return whether what is read is a finding, not a device or what a device shows: wires show a sternotomy."""
+    if finding_entries()[name].kind != "finding" or name == "no finding":
+        return False
+    entries = [one.finding for one in reading.mentions if one.finding]
+    return not entries or any(one.kind != "device" for one in entries)
+
+
 def imaging_readings(study: Study) -> dict[str, FindingReading]:
     """Return what a study says of each imaging finding and device, by name in the order of names.
 

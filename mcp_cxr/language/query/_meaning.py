@@ -5,25 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from itertools import chain, product
 from math import prod
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from mcp_cxr.language._document_terms import (
+    ABNORMAL_TERM,
     ANY_FINDING_TERMS,
     NORMAL_CHEST_FINDINGS_TERM,
     NORMAL_CHEST_TERM,
     NORMAL_FINDINGS_TERM,
     NORMAL_TERM,
+    NOTHING_ACUTE_TERM,
     dimension_of,
     finding_term,
     label_term,
 )
 from mcp_cxr.language._imaging_findings import is_imaging
-from mcp_cxr.language._vocabulary import SIDES, finding_entries, terms
+from mcp_cxr.language._vocabulary import SIDES, ancestors, finding_entries, terms
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from mcp_cxr.language._document_terms import TermKind
+    from mcp_cxr.language.query._judgments import Judgment
     from mcp_cxr.language.query._spelling import Correction
 
 _INCLUDED = {
@@ -163,6 +166,7 @@ _SEVERAL = 2  # groups
 _TOO_BROAD = frozenset({"opacity", "support device", "catheter", "calcification", "degenerative change", "arthritis"})
 """Broader findings that say too little of a narrower one to match it in part."""
 _DEGREES = {"small": "mild", "large": "severe"}
+_TECHNIQUES = frozenset("portable portables bedside mobile supine upright erect semierect semiupright".split())
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
 
 
@@ -174,7 +178,7 @@ class QueryMeaning:
     """Each group is wanted; any finding of a group satisfies it."""
     ruled_out: tuple[WantedFinding, ...] = ()
     """A study that states one of them is no result."""
-    judgment: Literal["normal", "no finding", "abnormal"] | None = None
+    judgment: Judgment | None = None
     """Whether the study as a whole must be normal or not."""
     words: tuple[str, ...] = ()
     """Words that name no finding, as written."""
@@ -194,6 +198,25 @@ class QueryMeaning:
     """The query after corrections."""
     findings_only: bool = False
     """Whether it may be matched by imaging findings, devices and public labels only: `imaging_only` made it."""
+
+    def without_contradictions(self) -> QueryMeaning:
+        """Return it without denials of all that a wanted finding is a kind of, which no study can meet.
+
+        They are named as not applied: no filter holds "no devices but a PICC".
+        """
+        wider = [
+            one
+            for one in self.ruled_out
+            if not one.modifiers
+            and any(all(one.name in ancestors(each.name) for each in group) for group in self.wanted)
+        ]
+        if not wider:
+            return self
+        return replace(
+            self,
+            ruled_out=tuple(one for one in self.ruled_out if one not in wider),
+            not_applied=(*self.not_applied, *(f"no other {one.name}" for one in wider)),
+        )
 
     def imaging_only(self, label_words: Collection[str] = ()) -> tuple[QueryMeaning, tuple[str, ...]]:
         """Return what may be matched without the words of reports, and the words and findings that are left out.
@@ -241,6 +264,21 @@ class QueryMeaning:
         return not (self.wanted or self.judgment or self.words) and bool(self.ruled_out or self.ruled_out_words)
 
     @property
+    def matching_words(self) -> tuple[str, ...]:
+        """The words without those of a technique, which rank; these if there are no others."""
+        return tuple(word for word in self.words if word not in _TECHNIQUES) or self.words
+
+    @property
+    def only_technique(self) -> bool:
+        """Whether nothing is asked for but how the image was taken, which few reports say: "portable"."""
+        return self.words_alone and not self.ruled_out and _TECHNIQUES.issuperset(self.words)
+
+    @property
+    def words_alone(self) -> bool:
+        """Whether words that name no finding are all that is wanted."""
+        return bool(self.words) and not (self.wanted or self.judgment)
+
+    @property
     def is_hedged(self) -> bool:
         """Whether a finding is wanted as possible."""
         return any(one.is_hedged for one in self.findings)
@@ -286,10 +324,11 @@ class QueryMeaning:
         """
         if self.judgment:
             if self.judgment == "abnormal":
-                return [tuple(ANY_FINDING_TERMS[kind] for kind in kinds)]
-            return [((_FINDINGS_JUDGMENT_TERMS if self.findings_only else _JUDGMENT_TERMS)[self.judgment],)]
+                in_words = () if self.findings_only else (ABNORMAL_TERM,)
+                return [(*(ANY_FINDING_TERMS[kind] for kind in kinds), *in_words)]
+            return [(_FINDINGS_JUDGMENT_TERMS if self.findings_only else _JUDGMENT_TERMS)[self.judgment]]
         if not self.wanted:
-            found_words = [(stem_,) for stem_ in self.word_stems]
+            found_words = [(stem_,) for stem_ in self._terms_of(self.matching_words)]
             is_impossible = self.unknown_words or not found_words  # a side or size alone matches nothing
             return [*found_words, ()] if is_impossible else [*found_words]
         found: list[tuple[str, ...]] = []
@@ -328,5 +367,13 @@ def _is_in_image(wanted: WantedFinding) -> bool:
     return is_imaging(wanted.name) and not wanted.in_history
 
 
-_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_TERM, "no finding": NORMAL_TERM}
-_FINDINGS_JUDGMENT_TERMS = {"normal": NORMAL_CHEST_FINDINGS_TERM, "no finding": NORMAL_FINDINGS_TERM}
+_JUDGMENT_TERMS = {
+    "normal": (NORMAL_CHEST_TERM,),
+    "no finding": (NORMAL_TERM,),
+    "no acute finding": (NOTHING_ACUTE_TERM, NORMAL_TERM),
+}
+_FINDINGS_JUDGMENT_TERMS = {
+    "normal": (NORMAL_CHEST_FINDINGS_TERM,),
+    "no finding": (NORMAL_FINDINGS_TERM,),
+    "no acute finding": (NORMAL_FINDINGS_TERM,),
+}

@@ -6,8 +6,8 @@ import re
 from dataclasses import replace
 from functools import cache
 from importlib import resources
-from itertools import chain, dropwhile
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeVar
+from itertools import chain
+from typing import TYPE_CHECKING, TypeVar
 
 from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import (
@@ -31,6 +31,7 @@ from mcp_cxr.language.query._alternatives import (
 )
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
+from mcp_cxr.language.query._judgments import judgment_of, without_abnormal
 from mcp_cxr.language.query._kinds import (
     mentions_findings,
     query_mentions,
@@ -60,30 +61,10 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 T = TypeVar("T")
-Judgment: TypeAlias = Literal["normal", "no finding", "abnormal"]
-"""What a query says of a study as a whole."""
-
 REQUEST_WORDS = frozenset(
     resources.files("mcp_cxr.language").joinpath("request_words.txt").read_text(encoding="utf-8").split()
 )
 """Words of a request that describe no image: "please show me all patients with"."""
-_NORMAL = re.compile(
-    r"^(?P<what>(?:(?:completely|entirely|perfectly|totally) )?"
-    r"(?:normals?|unremarkable|negative|clear|clean|healthy|wnl|nad|within normal limits)"
-    r"(?:\s+(?:chests?|frontal|pa|ap|lateral))*"
-    r"(?:\s+(?:x\s?rays?|radiographs?|cxrs?|stud(?:y|ies)|exams?|examinations?|images?|films?|reads?|ones?"
-    r"|patients?|controls?))?"
-    r"|(?:nothing|not?) (?:abnormal|wrong|of note|remarkable|to report)(?: findings?)?"
-    r"|no (?:acute |active |significant |other )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
-    r"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology)"
-    r"(?: (?:seen|detected|identified|noted|visible|of any (?:sort|kind|type)|whatsoever|at all))?)"
-    r"(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
-)
-_ABNORMAL = re.compile(
-    r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
-    r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|(?<!no )(?<!not )(?<!nothing )abnormal"
-    r"|any (?:finding|abnormality)|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
-)
 _NORMAL_BUT = re.compile(
     r"^(?P<normal>[^,;(]*?)(?:\s+(?:for use )?as (?:a )?controls?)?\s*[,;(]*\s*(?:but\s+)?"
     r"(?P<denials>\b(?:no|not|without)\b.*)$",
@@ -91,8 +72,10 @@ _NORMAL_BUT = re.compile(
 )
 """A normal study with more conditions: "normal chest x-rays without devices"."""
 _IN_HISTORY = re.compile(
-    r"\b(?:history of|indication(?:s)?(?: of| for)?|hx of|h o|referred for|presenting with|complain\w* of)\b"
+    r"\b(?:indications?(?: of| for)?|h o|referred for|reason for (?:the )?(?:exam\w*|study)|presenting with"
+    r"|complain\w* of|in (?:the |their |a )?(?:\w+ )?history)\b|^(?:clinical |medical )?history\b"
 )
+_HISTORY_WORDS = frozenset("indication indications clinical medical history reason referred presenting".split())
 _NOT_THERE = re.compile(
     r",?\s*\b(?:but\s+|and\s+|(?:that|which)\s+(?:is|are)\s+)?not\s+(?:(?:on|in|at)\s+)?(?:the\s+)?"
     r"(?P<place>[\w-]+(?:\s+[\w-]+){0,3}?)(?=\s*(?:[.,;]|$))",
@@ -141,7 +124,7 @@ def parse_query_text(query: str) -> QueryMeaning:
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
     rest, not_applied = without_not_applied(query)
     parsed = _read(rest)
-    return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied]))
+    return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied])).without_contradictions()
 
 
 def _read(query: str) -> QueryMeaning:
@@ -150,13 +133,13 @@ def _read(query: str) -> QueryMeaning:
     if not is_foreign:
         text, corrections = corrected(text, REQUEST_WORDS)
     text = with_lists_joined(text)
-    if judgment := _judgment(text):
-        rest = text if judgment != "abnormal" else _ABNORMAL.sub(" ", normalize(text))
+    if judgment := judgment_of(text, REQUEST_WORDS):
+        rest = text if judgment != "abnormal" else without_abnormal(text)
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
         if not parsed.wanted:
             return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
         return replace(parsed, corrections=corrections, text=text)
-    if (match := _NORMAL_BUT.match(text)) and _judgment(match["normal"]) == "normal":
+    if (match := _NORMAL_BUT.match(text)) and judgment_of(match["normal"], REQUEST_WORDS) == "normal":
         denials = _parsed(match["denials"])
         if denials.only_rules_out:
             return replace(denials, judgment="normal", corrections=corrections, text=text)
@@ -167,21 +150,6 @@ def _read(query: str) -> QueryMeaning:
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
     return replace(parsed, corrections=corrections, text=text)
-
-
-def _judgment(text: str) -> Judgment | None:
-    judgments: set[Judgment | None] = {_judgment_of_statement(one) for one in re.split(r"[,.;]\s+", text.rstrip(" .;"))}
-    if judgments == {"normal", "no finding"}:
-        return "normal"
-    return judgments.pop() if len(judgments) == 1 else _judgment_of_statement(text)
-
-
-def _judgment_of_statement(text: str) -> Judgment | None:
-    words = WORD.findall(normalize(text))
-    plain = " ".join(words)
-    if match := _NORMAL.match(" ".join(dropwhile(REQUEST_WORDS.__contains__, words))):
-        return "no finding" if match["what"].startswith("no ") else "normal"
-    return "abnormal" if _ABNORMAL.search(plain) else None
 
 
 def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
@@ -197,6 +165,8 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     findings = [one for one in mentions if one.finding]
     stated = set[str]().union(*(one.modifiers for one in findings))
     words = [one for one in mentions if not one.finding and not _is_request_word(one) and not _is_among(stated, one)]
+    if any(one.is_history for one in findings) or (in_history and findings):
+        words = [one for one in words if one.text not in _HISTORY_WORDS]
     groups = joined_groups(_groups([one for one in findings if not _is_ruled_out(one)], in_history=in_history), chains)
     denied = _unique(one for statement in statements(text) for one in changes_denied(statement))
     ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], groups)
@@ -362,11 +332,12 @@ def _asked(name: str, modifiers: frozenset[str]) -> frozenset[str]:
 
 
 def _wanted(mention: Mention, *, in_history: bool) -> WantedFinding:
+    in_history = in_history or mention.is_history
     return WantedFinding(
         mention.name,
         frozenset() if in_history else _asked(mention.name, mention.modifiers),
         is_hedged=mention.status is Status.POSSIBLE,
-        in_history=in_history or mention.is_history,
+        in_history=in_history,
         text=mention.text,
     )
 

@@ -96,6 +96,13 @@ _CONTEXT_WORDS = (
     "STUDY",
     "NOTIFICATION",
 )
+_CONTEXTS = re.compile(
+    r"(?P<indication>REASON|HISTORY|INDICATION|CLINICAL)|(?P<comparison>COMPARISON|PRIOR)"
+    r"|(?P<note>NOTIFICATION|RECOMMENDATION|ACCESSION|REFERRING|ATTENDING|ORDERING|PROVIDER|DATE)"
+    r"|(?P<technique>EXAM|STUDY|PROCEDURE|TECHNIQUE|VIEW)",
+    re.IGNORECASE,
+)
+"""What headings name; all others are of the indication."""
 _PRELIMINARY_HEADINGS = re.compile(rf"^(?:{_PRELIMINARY_TITLE})$", re.IGNORECASE)
 _FINAL = re.compile(r"^[ \t]*FINAL (?:REPORT|ADDENDUM|READ)", re.IGNORECASE | re.MULTILINE)
 _RULE = re.compile(r"^[ \t]*(?:_{10,}|={10,}|-{10,})[ \t]*$", re.MULTILINE)  # a removed word has three underscores
@@ -224,6 +231,12 @@ def _kind(title: str) -> SectionKind:
     if _CONTEXT_HEADINGS.match(title) or title.upper().startswith(_CONTEXT_WORDS):
         return SectionKind.CONTEXT
     return SectionKind.BODY
+
+
+def context_of(title: str) -> str:
+    """Return what a section that does not say what the images show is, by its heading, for people."""
+    found = _CONTEXTS.search(title)
+    return found.lastgroup or "" if found else "indication"
 
 
 def _with_unheaded_body(sections: list[Section]) -> Iterator[Section]:

@@ -10,7 +10,7 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mcp_cxr.language._vocabulary import SIDES, ancestors, descendants, finding_entries, finding_of_label, normalize
 from mcp_cxr.language.reader._mentions import Mention, mentions_in
@@ -34,6 +34,8 @@ class Statement:
     text: str
     kind: SectionKind
     mentions: tuple[Mention, ...]
+    title: str
+    """The heading of its section."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,9 @@ def report_statements(report: str) -> tuple[Statement, ...]:
     found: list[Statement] = []
     for section in divide(report):
         if section.kind is not SectionKind.PRELIMINARY:
-            found += [Statement(text, section.kind, mentions_in(text)) for text in statements(section.text)]
+            found += [
+                Statement(text, section.kind, mentions_in(text), section.title) for text in statements(section.text)
+            ]
     return tuple(found)
 
 
@@ -152,10 +156,24 @@ def is_normal(report: str, *, with_devices: bool = True) -> bool:
 @lru_cache(maxsize=512)
 def _states_normality(report: str) -> bool:
     """Return whether a report says that something is normal, and no word says otherwise."""
-    body = [one for one in report_statements(report) if one.kind is SectionKind.BODY]
+    body = _body(report)
     texts = [normalize(one.text) for one in body]
     stated = "no finding" in _readings(report) or any(_NORMAL.search(text) for text in texts)
     return stated and not any(_cancels(text) for one, text in zip(body, texts, strict=True) if not _denies_all(one))
+
+
+def denies_anything_acute(report: str) -> bool:
+    """Return whether a report says that nothing in the chest is acute; it may state what is not acute."""
+    return any(_NOTHING_ACUTE.search(normalize(one.text)) for one in _body(report))
+
+
+def says_abnormal(report: str) -> bool:
+    """Return whether a report says that the chest or the study is not normal."""
+    return any(_SAYS_ABNORMAL.search(normalize(one.text)) for one in _body(report))
+
+
+def _body(report: str) -> list[Statement]:
+    return [one for one in report_statements(report) if one.kind is SectionKind.BODY]
 
 
 def _denies_all(statement: Statement) -> bool:
@@ -168,6 +186,18 @@ _NORMAL = re.compile(
     r"|\b(?:lungs?|fields|parenchyma|chest)\b[^.]*\bclear\b|\bclear (?:lungs?|of)\b|\bnegative chest\b"
 )
 """What states that something is normal; "no acute process" alone does not."""
+NOTHING_ACUTE: Final = (
+    r"(?:nothing acute|(?:no|without)(?: any)?(?: (?:\w+ )?(?:evidence|signs?) (?:of|for)(?: an?)?)?"
+    r"(?: (?:definite|significant|focal|new))? (?:active or )?acute(?: or active)?"
+    r"(?: (?:cardio\w*|cardiac|heart|lung|pulmonary|intrathoracic|thoracic|chest|respiratory|radiographic|or|and))*"
+    r" (?:process(?:es)?|disease|abnormalit(?:y|ies)|findings?|pathology|changes?))"
+)
+"""What says that nothing in the chest is acute; of bones alone it does not: "no acute bony abnormality"."""
+_NOTHING_ACUTE = re.compile(rf"\b{NOTHING_ACUTE}\b")
+_SAYS_ABNORMAL = re.compile(
+    r"\b(?<!no )(?<!not )(?<!not an )(?<!without )abnormal (?:chest|study|exam\w*|radiograph)\b"
+    r"|\b(?:chest|study|exam\w*|radiograph) (?:(?:x ?ray|radiograph|study) )?is (?:abnormal|not normal)\b"
+)
 _CANCELLING = frozenset(
     "abnormal deformity prominent prominence chronic postoperative postsurgical elevated elevation calcified changes"
     " degenerative mild mildly minimal increased decreased tortuous tortuosity scarring granuloma resection old"

@@ -72,11 +72,20 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("show me normal chest x-rays", "normal"),
         ("no findings", "no finding"),
         ("no pathology seen", "no finding"),
-        ("no acute cardiopulmonary process", "no finding"),
+        ("no acute cardiopulmonary process", "no acute finding"),
         ("not normal", "abnormal"),
         ("I want ten normal chest x-rays", "normal"),
         ("normal chest without pacemaker", "normal"),
         ("anything but normal", "abnormal"),
+        ("radiographs without any findings", "no finding"),
+        ("chest film with no abnormality", "no finding"),
+        ("x-rays free of pathology", "no finding"),
+        ("studies that do not show any abnormality", "no finding"),
+        ("nothing acute", "no acute finding"),
+        ("no acute cardiac or pulmonary abnormality seen", "no acute finding"),
+        ("reports without evidence of an acute intrathoracic process", "no acute finding"),
+        ("clear, no acute disease", "normal"),
+        ("no acute bony abnormality", None),
         ("not a normal film", "abnormal"),
         ("perfectly healthy chest", "normal"),
         ("exclude normal studies", "abnormal"),
@@ -331,3 +340,44 @@ def test_the_longest_query_is_read(part: str) -> None:
 @pytest.mark.parametrize("query", ["at least 2000 images", "more than 2010 studies"])
 def test_a_number_of_studies_is_no_year(query: str) -> None:
     assert read_text_filters(query).date_from is None
+
+
+@pytest.mark.parametrize(
+    ("query", "findings", "words"),
+    [
+        ("indication: edema", ["history of pulmonary edema"], ()),
+        ("edema in the clinical history", ["history of pulmonary edema"], ()),
+        ("reason for exam edema", ["history of pulmonary edema"], ()),
+        ("history: edema", ["history of pulmonary edema"], ()),
+        ("fracture with history of edema", ["fracture", "history of pulmonary edema"], ()),
+        ("indication", [], ("indication",)),
+    ],
+)
+def test_words_that_name_the_history_are_not_searched_for(
+    query: str, findings: list[str], words: tuple[str, ...]
+) -> None:
+    meaning = parse_query_text(query)
+    assert ([one.description for one in meaning.findings], meaning.words) == (findings, words)
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted", "not_applied", "ruled_out"),
+    [
+        ("no tubes except a tracheostomy tube", ["tracheostomy tube"], ("no other tube",), []),
+        ("pacemaker without any other device", ["pacemaker"], ("no other support device",), []),
+        (
+            "rib fracture but no other fracture and no edema",
+            ["rib fracture"],
+            ("no other fracture",),
+            ["pulmonary edema"],
+        ),
+        ("mass or edema but no opacity", ["mass", "pulmonary edema"], (), ["opacity"]),
+        ("catheter but no PICC", ["catheter"], (), ["picc"]),
+    ],
+)
+def test_a_denial_of_all_that_is_wanted_is_named_and_not_applied(
+    query: str, wanted: list[str], not_applied: tuple[str, ...], ruled_out: list[str]
+) -> None:
+    meaning = parse_query_text(query)
+    assert [one.name for one in meaning.findings] == wanted
+    assert ([one.name for one in meaning.ruled_out], meaning.not_applied) == (ruled_out, not_applied)

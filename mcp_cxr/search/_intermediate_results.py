@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
+    from mcp_cxr.language import QueryMeaning
     from mcp_cxr.records import Filter, ResultFacts
     from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.search._plan import SearchPlan
@@ -30,6 +31,8 @@ class IntermediateResults:
     ranked: Sequence[RankedGroup]
     """From the first hit of all to the last of the page."""
     facts: ResultFacts
+    preferred: QueryMeaning
+    """What ranks and does not filter, if the query has nothing else to match."""
     findings_only: bool
     """Whether nothing of the result may depend on the words of reports."""
 
@@ -42,7 +45,8 @@ class IntermediateResults:
     def mode(self) -> Literal["semantic", "keyword", "hybrid", "similar", "filter"]:
         """How the result was found."""
         vectors = self.embedded.vectors
-        by_text, by_words = vectors.text is not None or bool(vectors.ruled_out), bool(self.plan.terms)
+        by_text = vectors.text is not None or bool(vectors.ruled_out)
+        by_words = bool(self.plan.terms and self.understood.meaning)
         if by_text + vectors.has_examples + by_words > 1:
             return "hybrid"
         if by_text:

@@ -32,7 +32,7 @@ CountName = Literal[
     "denied",
     "conflicting",
     "all",
-    "view unknown",
+    "of view or unknown",
     "labels blank",
     "sex unknown",
     "age unknown",
@@ -70,9 +70,11 @@ class SearchPlan:
     """Filters whose hits are counted for `SearchResult.counts` and the warnings; none without words."""
 
 
-def plan_without_words(where: Filter) -> SearchPlan:
-    """Return the plan of a search without words: by filters alone, or by examples."""
-    return SearchPlan((Tier(where, "full", ranked_by_words=False),), (), False, where, {})
+def plan_without_words(where: Filter, preferred: QueryMeaning) -> SearchPlan:
+    """Return the plan of a search by filters alone or by examples; what is preferred ranks and leaves nothing out."""
+    terms_ = tuple(dict.fromkeys(_stated_terms(preferred)))
+    tiers = (Tier(where, "full"),) if terms_ else ()
+    return SearchPlan((*tiers, Tier(where, "full", ranked_by_words=False)), terms_, False, where, {})
 
 
 def plan_words(
@@ -103,7 +105,7 @@ def plan_words(
     filters: dict[CountName, Filter] = {
         "present": _with(base, _clauses(meaning, _PRESENT)),
         "full": _with(base, _clauses(meaning, _STATED)),
-        "stated": _with(base, [TermClause(any_of=stated)]),
+        "stated": _with(base, [TermClause(any_of=stated)] if meaning.wanted else _clauses(meaning, _STATED)),
         "unknown": _with(base, [TermClause(or_lacks=(_read_term(meaning),))]),
         "all": base,
         "denied": _with(allowed, [TermClause(any_of=(term,)) for term in denied] or [TermClause()]),
@@ -132,7 +134,8 @@ def _tiers(meaning: QueryMeaning, filters: Mapping[CountName, Filter], *, by_vec
     tiers += [Tier(_with(base, map(TermClause, group_terms)), "part") for group_terms in meaning.terms_in_part()]
     if sure := [finding_term("present", wanted.name) for wanted in meaning.findings if not wanted.in_history]:
         tiers.append(Tier(_with(base, [TermClause(any_of=tuple(sure))]), "part"))
-    tiers.append(Tier(filters["stated"], "part"))
+    if meaning.wanted:
+        tiers.append(Tier(filters["stated"], "part"))
     if by_vector:
         tiers += [
             Tier(filters["unknown"], "unknown", ranked_by_words=False),
@@ -247,11 +250,15 @@ def _not_sure(meaning: QueryMeaning) -> list[TermClause]:
 
 
 def _stated_terms(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return terms of which a study has at least one if it states any part of what is wanted."""
+    """Return terms of which a study has at least one if it states any part of what is wanted.
+
+    Of words that name no finding, those that are no part of many names and no view.
+    """
     if meaning.judgment:
         return tuple(term for terms in meaning.required_terms(_STATED) for term in terms)
     if not meaning.wanted:
-        return meaning.word_stems
+        telling = tuple(stem for stem in meaning.word_stems if not is_general_word(stem))
+        return telling if telling or meaning.unknown_words else meaning.word_stems
     found: list[str] = []
     for wanted in meaning.findings:
         names = (wanted.name, *wanted.related)
@@ -280,11 +287,13 @@ def _rank_terms(meaning: QueryMeaning) -> list[str]:
 
 
 def _weak_terms(meaning: QueryMeaning) -> tuple[str, ...]:
-    """Return terms that rank and never match: indication and history, and the own words of a finding's name."""
+    """Return terms that rank and never match: indication and history, and single words."""
     if meaning.findings_only:
-        return ()
+        return () if meaning.wanted or meaning.judgment else _stated_terms(meaning)
     history = [finding_term("history", wanted.name) for wanted in meaning.findings]
-    words = [context_term(stem) for stem in meaning.word_stems] if not meaning.wanted else []
+    words = (
+        [one for stem in _stated_terms(meaning) for one in (stem, context_term(stem))] if meaning.words_alone else []
+    )
     own = [stem for wanted in meaning.findings for stem in wanted.own_stems if not is_general_word(stem)]
     return tuple(dict.fromkeys([*history, *words, *own]))
 

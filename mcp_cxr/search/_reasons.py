@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language import (
@@ -13,16 +13,19 @@ from mcp_cxr.language import (
     Status,
     WantedFinding,
     ancestors,
+    context_of,
+    denies_anything_acute,
     descendants,
-    finding_entries,
     finding_of_label,
     imaging_readings,
+    is_abnormality,
     is_general_word,
     is_normal,
     is_normal_by_findings,
     is_public_label,
     main_text,
     report_statements,
+    says_abnormal,
     study_readings,
     terms,
 )
@@ -72,16 +75,11 @@ class Reasons:
 
     def missing(self) -> list[str]:
         """Return which wanted findings are not stated with their modifiers, and what the study says instead."""
-        found = [
+        return [
             self._stated_instead(group[0]) if len(group) == 1 else _named(group)
             for group in self.meaning.wanted
             if not any(self._is_stated(wanted) for wanted in group)
         ]
-        if not self.meaning.wanted:
-            stated = self._stems | (frozenset[str]() if self.findings_only else self._tag_stems)
-            found += [word for word in self.meaning.words if not set(terms(word)) <= stated]
-            found += self.meaning.unknown_words
-        return found
 
     def excerpt(self) -> str | None:
         """Return the sentence that agrees most with the query, else the impression; at most 138 characters.
@@ -146,7 +144,7 @@ class Reasons:
         return [label for label, value in self._labels() if value == 1]
 
     def _in_context(self, findings: Sequence[WantedFinding]) -> Iterator[str]:
-        """Yield the findings that the indication or the history names, and the report denies or does not mention."""
+        """Yield the findings that another section or the history names, and the report denies or does not mention."""
         for wanted in findings:
             reading = self.readings.get(wanted.name)
             if wanted.in_history or reading is None or reading.status is Status.ABSENT:
@@ -155,13 +153,13 @@ class Reasons:
                         _is_kind_of(mention, wanted.name) and _is_context(statement, mention)
                         for mention in statement.mentions
                     ):
-                        yield f"{'indication' if statement.kind is SectionKind.CONTEXT else 'history'}: {wanted.name}"
+                        yield f"{_place(statement)}: {wanted.name}"
                         break
 
     def _in_words(self) -> Iterator[str]:
         yield from self._of_judgment()
         asked = {word: set(terms(word)) for word in (self.meaning.words if self.findings_only else self._words)}
-        places = (("report", self._body_stems), ("indication", self._context_stems), ("tags", self._tag_stems))
+        places = (("report", self._body_stems), *self._context_stems.items(), ("tags", self._tag_stems))
         for where, found in () if self.findings_only else places:
             if words := [word for word, stems in asked.items() if stems <= found]:
                 yield f"{where}: {' '.join(words)}"
@@ -172,11 +170,13 @@ class Reasons:
     def _of_judgment(self) -> Iterator[str]:
         """Yield that the report is normal, if the query wants that; for "abnormal" the first finding."""
         judgment = self.meaning.judgment
-        if judgment in ("normal", "no finding"):
-            if self._is_normal(with_devices=judgment == "no finding"):
-                yield "report: normal" if self.hit.study.english_report else "label: normal"
-        elif judgment == "abnormal":
-            yield from islice(self._imaging_findings(), 1)
+        if judgment == "abnormal":
+            says_so = ["report: abnormal"] if self._report and says_abnormal(self._report) else []
+            yield from islice(chain(self._imaging_findings(), says_so), 1)
+        elif judgment == "no acute finding" and self._report and denies_anything_acute(self._report):
+            yield "report: no acute finding"
+        elif judgment and self._is_normal(with_devices=judgment != "normal"):
+            yield "report: normal" if self.hit.study.english_report else "label: normal"
 
     def _is_normal(self, *, with_devices: bool) -> bool:
         """Return whether something besides the label No Finding shows that the study is normal."""
@@ -188,10 +188,9 @@ class Reasons:
 
     def _imaging_findings(self) -> Iterator[str]:
         """Yield the imaging findings that the report and then the labels state, those that are present first."""
-        entries = finding_entries()
         for status, value in ((Status.PRESENT, 1), (Status.POSSIBLE, -1)):
             for name, reading in self.readings.items():
-                if entries[name].kind == "finding" and name != "no finding" and reading.status is not Status.ABSENT:
+                if reading.status is not Status.ABSENT and is_abnormality(name, reading):
                     stated = (one for one in reading.mentions if one.name == name and one.status is status)
                     yield from (f"{_IN_REPORT[status]}: {_phrase(WantedFinding(name), one)}" for one in stated)
             for label, given in self._labels():
@@ -205,11 +204,6 @@ class Reasons:
             word for wanted in self.meaning.findings if wanted.name not in self.readings for word in wanted.text.split()
         )
         return [*self.meaning.words, *(word for word in own if not any(map(is_general_word, terms(word))))]
-
-    @cached_property
-    def _stems(self) -> frozenset[str]:
-        """The words of the report's body that are not denied, and of the labels that are present."""
-        return self._body_stems.union(terms(" ".join(self._present_labels())))
 
     @cached_property
     def _body_stems(self) -> frozenset[str]:
@@ -231,9 +225,14 @@ class Reasons:
         )
 
     @cached_property
-    def _context_stems(self) -> frozenset[str]:
-        context = (statement for statement in self._statements if statement.kind is SectionKind.CONTEXT)
-        return frozenset(stem for statement in context for mention in statement.mentions for stem in mention.stems)
+    def _context_stems(self) -> dict[str, frozenset[str]]:
+        """The words of the sections that do not say what the images show, by what these are."""
+        found: dict[str, frozenset[str]] = {}
+        for statement in self._statements:
+            if statement.kind is SectionKind.CONTEXT:
+                stems = frozenset(stem for mention in statement.mentions for stem in mention.stems)
+                found[_place(statement)] = found.get(_place(statement), frozenset()) | stems
+        return found
 
     def _is_stated(self, wanted: WantedFinding) -> bool:
         reading = self.readings.get(wanted.name)
@@ -352,6 +351,11 @@ def _phrase(wanted: WantedFinding, mention: Mention) -> str:
 
 def _is_kind_of(mention: Mention, name: str) -> bool:
     return mention.finding is not None and name in (mention.name, *ancestors(mention.name))
+
+
+def _place(statement: Statement) -> str:
+    """Return what the section of a statement is; the history, if it is one of the images."""
+    return context_of(statement.title) if statement.kind is SectionKind.CONTEXT else "history"
 
 
 def _is_context(statement: Statement, mention: Mention) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language import QueryMeaning, document_terms
+from mcp_cxr.language import document_terms
 from mcp_cxr.records import Hit
 from mcp_cxr.search._plan import matched_by_terms
 from mcp_cxr.search._reasons import Reasons
@@ -30,7 +30,9 @@ _MANY_READ_SLOWLY = 20_000
 _SIMILARITY_ALONE = (
     "No {searched} matches. The images are ranked by similarity alone; even the first may be unrelated to the query."
 )
-_NOT_DENIED = "No report or label denies what the query rules out; the studies listed do not mention it."
+_NOT_DENIED = (
+    "No report or label denies all that the query rules out; the studies listed deny a part or do not mention it."
+)
 _UNKNOWN_PATIENTS: tuple[CountName, ...] = ("sex unknown", "age unknown", "patient unknown")
 _OTHER_REASONS: dict[Matched | None, str] = {
     None: "filter",
@@ -133,7 +135,7 @@ def _hit(
 ) -> Hit:
     image, study, meaning = stored.image, stored.study, search.understood.meaning
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
-    reasons = Reasons(meaning or QueryMeaning(), stored, search.findings_only)
+    reasons = Reasons(meaning or search.preferred, stored, search.findings_only)
     matched = _matched(search, group, stored)
     why = [*(["pixels"] if group.by_vector else []), *reasons.why()]
     return Hit(
@@ -181,6 +183,7 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
         hit.rank
         for hit in hits
         if hit.matched in (None, "no", "unknown") and hit.percentile is not None and hit.percentile < _CHANCE_PERCENTILE
+        if hit.matched or hit.why[:2] == ["pixels"]
     ]
     if not chance:
         return []
@@ -215,8 +218,9 @@ def left_out_warnings(counted: Mapping[CountName, int], where: Filter, total: in
         total: The number of results.
     """
     found: list[str] = []
-    if counted.get("view unknown"):
-        found.append(f"Matching studies left out because their view is unknown: {counted['view unknown']}.")
+    of_view = counted.get("full", total)
+    if (unknown := counted.get("of view or unknown", of_view) - of_view) > 0:
+        found.append(f"Matching studies left out because their view is unknown: {unknown}.")
     if unknown := sum(counted.get(name, 0) for name in _UNKNOWN_PATIENTS):
         found.append(f"Studies left out because they have {_unknown_facts(where)}: {unknown}.")
     if counted.get("labels blank"):

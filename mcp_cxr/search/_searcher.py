@@ -7,7 +7,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
-from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, is_imaging, stated_terms, study_readings
+from mcp_cxr.language import (
+    PUBLIC_LABELS_TERM,
+    QueryMeaning,
+    Status,
+    WantedFinding,
+    is_imaging,
+    stated_terms,
+    study_readings,
+)
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
 from mcp_cxr.search._plan import CountName, SearchPlan, counts, plan_without_words, plan_words
@@ -154,8 +162,8 @@ class Searcher:
             query, understood.meaning, examples, files, made_with=made_with, findings_only=findings_only
         )
         vectors = await self._query_embedder.combine(embedded)
-        example_terms = () if self._embedder.embeds_text else _example_terms(query, examples)
-        plan = _plan(understood, where, by_vector=vectors.query is not None, example_terms=example_terms)
+        of_examples = () if self._embedder.embeds_text else _example_findings(query, examples)
+        plan = _plan(understood, where, by_vector=vectors.query is not None, example_findings=of_examples)
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -164,7 +172,8 @@ class Searcher:
             with_vectors=vectors.query is not None and len(ranked) > query.offset,
             also_count=list(plan.count_filters.values()),
         )
-        return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts, findings_only)
+        preferred = _preferred(understood, of_examples)
+        return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts, preferred, findings_only)
 
     async def _rank(
         self, query: Query, plan: SearchPlan, vectors: RankingVectors, embedded: EmbeddedQuery
@@ -236,14 +245,20 @@ class Searcher:
         )
 
 
-def _example_terms(query: Query, examples: Mapping[ImageId, StoredImage]) -> tuple[str, ...]:
-    """Return the terms of findings that the `like` examples state and the `unlike` examples do not.
+def _example_findings(query: Query, examples: Mapping[ImageId, StoredImage]) -> tuple[str, ...]:
+    """Return the findings that the `like` examples state and the `unlike` examples do not.
 
     The pixel sketch sees little but exposure; what it ranks as similar must not outvote what the examples state.
     """
     liked = {name for image_id in query.like for name in _stated(examples[image_id])}
     unliked = {name for image_id in query.unlike for name in _stated(examples[image_id])}
-    return tuple(term for name in sorted(liked - unliked) for term in stated_terms(name))
+    return tuple(sorted(liked - unliked))
+
+
+def _preferred(understood: UnderstoodQuery, example_findings: Sequence[str]) -> QueryMeaning:
+    """Return what ranks a search that has nothing to match: words of a technique, and findings of the examples."""
+    wanted = tuple((WantedFinding(name),) for name in example_findings)
+    return replace(understood.preferred, wanted=wanted) if wanted else understood.preferred
 
 
 def _stated(stored: StoredImage) -> list[str]:
@@ -252,16 +267,15 @@ def _stated(stored: StoredImage) -> list[str]:
 
 
 def _plan(
-    understood: UnderstoodQuery, where: Filter, *, by_vector: bool, example_terms: Sequence[str] = ()
+    understood: UnderstoodQuery, where: Filter, *, by_vector: bool, example_findings: Sequence[str] = ()
 ) -> SearchPlan:
     """Return the plan of a query; among what it counts is what it leaves out because a fact is unknown."""
     if understood.meaning is None:
-        plan = plan_without_words(where)
+        plan = plan_without_words(where, _preferred(understood, example_findings))
     else:
         vector_only = understood.query.mode == "vector"
-        plan = plan_words(
-            understood.meaning, where, by_vector=by_vector, vector_only=vector_only, example_terms=example_terms
-        )
+        terms = [term for name in example_findings for term in stated_terms(name)]
+        plan = plan_words(understood.meaning, where, by_vector=by_vector, vector_only=vector_only, example_terms=terms)
     return replace(plan, count_filters={**plan.count_filters, **_of_left_out(plan, understood, where)})
 
 
@@ -269,7 +283,7 @@ def _of_left_out(plan: SearchPlan, understood: UnderstoodQuery, where: Filter) -
     """Return the filters of what is left out because a view, a sex or an age is unknown, and of blank labels."""
     found = _of_unknown_patients(plan.result_filter)
     if understood.view_applied:
-        found["view unknown"] = replace(plan.count_filters.get("full", where), view=("UNKNOWN",))
+        found["of view or unknown"] = replace(plan.count_filters.get("full", where), view=(*where.view, "UNKNOWN"))
     if where.labels_absent:
         found["labels blank"] = replace(plan.result_filter, labels_blank=where.labels_absent)
     return found

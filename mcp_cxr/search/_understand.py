@@ -36,6 +36,7 @@ SearchableWords = Literal["archive", "findings"]
 FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
+_LISTED = re.compile(r"\s*[,;&]\s*|\s+(?:or|and)\s+|\s+", re.IGNORECASE)
 _ID_OF = re.compile(
     r"^(?:stud(?:y|ies)|patients?|subjects?|images?)(?:[\s_]*(?:id|no|number)\b)?[\s.:=#]*", re.IGNORECASE
 )
@@ -52,6 +53,8 @@ class UnderstoodQuery:
     warnings: tuple[str, ...] = ()
     view_applied: bool = False
     """Whether the words name the view, and no argument does."""
+    preferred: QueryMeaning = field(default_factory=QueryMeaning)
+    """Words that rank and do not filter: "PA portable chest"."""
     word_uses: dict[str, Any] = field(default_factory=dict[str, Any])
     """For people: how each word was used."""
 
@@ -78,20 +81,24 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         raise QueryError("The query has too many combinations of findings and sides; ask for fewer findings at a time.")
     unknown: tuple[str, ...] = ()
     if not meaning.is_empty:
-        meaning, unknown = await _searchable(meaning, store, searchable_words)
+        meaning, unknown = _places_once(*await _searchable(meaning, store, searchable_words))
     elif identified := await _identified(text_filters.text, store):
         filtered = replace(filtered, where=_merged(filtered.where, identified))
-        text_filters = TextFilters("", (), identified.subject_id, identified.study_id, identified.image_id)
+        not_applied = (*text_filters.not_applied, *_listed(text_filters.text)[1:])
+        ids = identified.subject_id, identified.study_id, identified.image_id
+        text_filters = TextFilters("", (), *ids, not_applied=not_applied)
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
     has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
         raise QueryError(_nothing_to_look_for(query.text, meaning, text_filters))
     warnings = _warnings(query.text, text_filters, meaning, unknown, searchable_words)
+    ranks_alone = meaning.only_technique and not unknown and _has_filter(filtered)
     return UnderstoodQuery(
         filtered,
-        meaning if has_words else None,
+        meaning if has_words and not ranks_alone else None,
         (*_overridden(named, query.where), *warnings),
         bool(text_filters.view_positions) and not query.where.view,
+        meaning if ranks_alone else QueryMeaning(),
         _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),
     )
 
@@ -172,10 +179,11 @@ def _merged(where: Filter, ids: Filter) -> Filter:
 
 
 async def _identified(text: str, store: Store) -> Filter | None:
-    """Return the filter for a text that is the id of a study, a patient or an image of the archive."""
-    word = _ID_OF.sub("", text.strip())
-    if not word or " " in word or not any(char.isdigit() for char in word):
+    """Return the filter for a text that is an id of a study, a patient or an image, or a list of such ids."""
+    words = _listed(text)
+    if not words or not all(any(char.isdigit() for char in word) for word in words):
         return None
+    word = words[0]
     for where in (
         Filter(study_id=StudyId(word)),
         Filter(subject_id=SubjectId(word)),
@@ -184,6 +192,11 @@ async def _identified(text: str, store: Store) -> Filter | None:
         if await store.count(spelled := await with_mimic_prefixes(store, where)):
             return spelled
     return None
+
+
+def _listed(text: str) -> list[str]:
+    """Return the ids of a list: "50000001, 50000002 or 50000003"."""
+    return [word for word in _LISTED.split(_ID_OF.sub("", text.strip())) if word]
 
 
 async def _searchable(
@@ -195,6 +208,12 @@ async def _searchable(
     return await _with_known_words(meaning, store)
 
 
+def _places_once(meaning: QueryMeaning, unknown: tuple[str, ...]) -> tuple[QueryMeaning, tuple[str, ...]]:
+    """Return each place that stands alone either as a word, if the archive has it, or as a modifier of no finding."""
+    places = tuple(one for one in meaning.modifiers if one not in meaning.words)
+    return replace(meaning, modifiers=places), tuple(word for word in unknown if word not in places)
+
+
 async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryMeaning, tuple[str, ...]]:
     """Return the meaning with the words that the archive has, and the words that occur nowhere."""
     if not meaning.words:
@@ -203,12 +222,16 @@ async def _with_known_words(meaning: QueryMeaning, store: Store) -> tuple[QueryM
     stems = {word: terms(word) for word in meaning.words}
     known = await store.term_counts([stem for found in stems.values() for stem in found])
     unknown = [word for word, found in stems.items() if not any(stem in known for stem in found)]
-    corrections = [one for word in unknown if (one := await _corrected_by_archive(word, store))]
+    kept = [
+        one for one in meaning.corrections if len(one.candidates) == 1 or one.typed not in stems or one.typed in unknown
+    ]
+    asked = {one.typed for one in kept}
+    corrections = [one for word in unknown if word not in asked and (one := await _corrected_by_archive(word, store))]
     taken = {one.typed: one.candidates[0] for one in corrections if len(one.candidates) == 1}
     words = tuple(taken.get(word, word) for word in meaning.words if word in taken or word not in unknown)
     still_unknown = tuple(word for word in unknown if word not in taken)
     return (
-        replace(meaning, words=words, unknown_words=still_unknown, corrections=(*meaning.corrections, *corrections)),
+        replace(meaning, words=words, unknown_words=still_unknown, corrections=(*kept, *corrections)),
         still_unknown,
     )
 
@@ -266,16 +289,18 @@ def _warnings(
     searchable_words: SearchableWords,
 ) -> tuple[str, ...]:
     found = list(_warnings_of_meaning(meaning))
-    if unknown:
-        names = ", ".join(map(repr, unknown))
+    asked = {one.typed for one in meaning.corrections}
+    if not_asked := [word for word in unknown if word not in asked]:
+        names = ", ".join(map(repr, not_asked))
         found.append(
-            f"No report, label or tag has {names}; ignored in this search."
+            f"No report, label or tag states {names} as present; ignored in this search."
             if searchable_words == "archive"
             else f"Without report text, only imaging findings, devices and labels are searched; ignored: {names}."
         )
     is_named = bool(meaning.wanted or meaning.judgment) or len(meaning.words) > len(unknown)
     is_foreign = not is_english(text) and bool(unknown or meaning.wanted or not meaning.words)
-    if is_foreign or (unknown and not is_named and searchable_words == "archive"):
+    may_be_foreign = not is_named and not all(map(is_known_word, not_asked)) and searchable_words == "archive"
+    if is_foreign or may_be_foreign:
         found.append("Reports are read in English; words of other languages match only as they are written.")
     return (*found, *_warnings_of_filters(text_filters, meaning.not_applied))
 

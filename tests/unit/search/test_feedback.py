@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from mcp_cxr.language import stated_terms
 from mcp_cxr.records import SearchArguments
 from mcp_cxr.search import check_arguments
-from mcp_cxr.search._searcher import _example_terms  # pyright: ignore[reportPrivateUsage]
+from mcp_cxr.search._searcher import _example_findings  # pyright: ignore[reportPrivateUsage]
 from tests.support.archives import image_ids, set_vectors
 from tests.support.reported import Reported, image_id, numbers, offline, reported
 from tests.support.toy import ToyEmbedder
@@ -45,12 +44,29 @@ async def test_a_label_of_a_marked_study_steers_too() -> None:
     assert all(number % 2 == 1 for number in numbers(page)[:9])
 
 
-async def test_terms_are_of_findings_that_the_liked_state_and_the_unliked_do_not() -> None:
+async def test_findings_of_examples_are_those_that_the_liked_state_and_the_unliked_do_not() -> None:
     reports = ["FINDINGS: Pneumothorax. Edema. No mass.", "FINDINGS: Edema.", "INDICATION: Fever.\nFINDINGS: Clear."]
     async with reported(reports) as archive:
         examples = await archive.store.get(await image_ids(archive))
         query = check_arguments(SearchArguments(query="x", like=[image_id(1), image_id(3)], unlike=[image_id(2)]))
-    assert _example_terms(query, examples) == stated_terms("pneumothorax")
+    assert _example_findings(query, examples) == ("pneumothorax",)
+
+
+async def test_findings_of_examples_steer_without_words_and_are_the_reason() -> None:
+    async with reported(STUDIES) as archive:
+        page = await archive.search(like=[image_id(1), image_id(3)], limit=10)
+        apart = await archive.search(like=[image_id(1), image_id(3)], unlike=[image_id(2)], limit=10)
+        everything = await archive.search(like=[image_id(1), image_id(3)], limit=100)
+    assert np.mean([number % 2 == 1 for number in numbers(page)]) >= 0.8
+    assert all(number % 2 == 1 for number in numbers(apart))
+    assert {"pixels", "report: small pleural effusion"} <= {*page.images[0].why}
+    assert everything.total_results == len(STUDIES) - 2 == len(everything.images)
+
+
+async def test_a_model_that_sees_findings_compares_examples_alone_by_its_vectors() -> None:
+    async with reported(STUDIES, ToyEmbedder()) as archive:
+        page = await archive.search(like=[image_id(1), image_id(3)])
+    assert (page.search_mode, page.images[0].why) == ("similar", ["pixels"])
 
 
 async def test_examples_alone_are_still_compared_by_their_vectors() -> None:

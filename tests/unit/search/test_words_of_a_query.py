@@ -128,11 +128,6 @@ async def test_a_view_word_before_anatomy_finds_no_image_of_that_view() -> None:
     assert (await found("PA catheter")).total_results == 0
 
 
-async def test_a_word_of_a_tag_is_not_missing() -> None:
-    page = await found("AP diameter")
-    assert [(hit.missing, hit.why) for hit in page.images] == [(["diameter"], ["tags: ap"])]
-
-
 async def test_an_id_beside_words_filters_them() -> None:
     page = await found(f"pneumothorax in {subject_id(1)}")
     assert (numbers(page), page.matched_results) == ([1], 1)
@@ -260,7 +255,7 @@ async def test_words_no_field_knows_are_named() -> None:
     assert (numbers(page), page.matched_results) == ([2], 1)
     assert page.understood is not None
     assert page.understood.ignored == ["xylophone"]
-    assert "No report, label or tag has 'xylophone'; ignored in this search." in page.warnings
+    assert "No report, label or tag states 'xylophone' as present; ignored in this search." in page.warnings
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def plan_without_words(where: Filter, preferred: QueryMeaning) -> SearchPlan:
     """Return the plan of a search by filters alone or by examples; what is preferred ranks and leaves nothing out."""
     terms_ = tuple(dict.fromkeys(_stated_terms(preferred)))
     tiers = (Tier(where, "full"),) if terms_ else ()
-    return SearchPlan((*tiers, Tier(where, "full", ranked_by_words=False)), terms_, False, where, {})
+    return SearchPlan((*tiers, Tier(where, "full", ranked_by_words=False)), terms_, preferred.findings_only, where, {})
 
 
 def plan_words(

@@ -121,7 +121,7 @@ class Searcher:
         """
         understood = await understand(query, self._store, searchable_words)
         where = await self._filter(understood.query, findings_only=searchable_words == "findings")
-        plan = _plan(understood, where, by_vector=False)
+        plan = _plan(understood, where, understood.preferred, by_vector=False)
         facts = await self._store.result_facts(
             [], plan.result_filter, distinct="study", also_count=list(plan.count_filters.values())
         )
@@ -163,7 +163,8 @@ class Searcher:
         )
         vectors = await self._query_embedder.combine(embedded)
         of_examples = () if self._embedder.embeds_text else _example_findings(query, examples)
-        plan = _plan(understood, where, by_vector=vectors.query is not None, example_findings=of_examples)
+        preferred = _preferred(understood, of_examples, findings_only=findings_only)
+        plan = _plan(understood, where, preferred, by_vector=vectors.query is not None, example_findings=of_examples)
         ranked = await self._rank(query, plan, vectors, embedded)
         facts = await self._store.result_facts(
             images_to_load(ranked, query.offset, compared=vectors.query is not None),
@@ -172,7 +173,6 @@ class Searcher:
             with_vectors=vectors.query is not None and len(ranked) > query.offset,
             also_count=list(plan.count_filters.values()),
         )
-        preferred = _preferred(understood, of_examples)
         return IntermediateResults(understood, where, embedded, vectors, plan, ranked, facts, preferred, findings_only)
 
     async def _rank(
@@ -255,10 +255,10 @@ def _example_findings(query: Query, examples: Mapping[ImageId, StoredImage]) -> 
     return tuple(sorted(liked - unliked))
 
 
-def _preferred(understood: UnderstoodQuery, example_findings: Sequence[str]) -> QueryMeaning:
+def _preferred(understood: UnderstoodQuery, example_findings: Sequence[str], *, findings_only: bool) -> QueryMeaning:
     """Return what ranks a search that has nothing to match: words of a technique, and findings of the examples."""
     wanted = tuple((WantedFinding(name),) for name in example_findings)
-    return replace(understood.preferred, wanted=wanted) if wanted else understood.preferred
+    return replace(understood.preferred, wanted=wanted, findings_only=findings_only)
 
 
 def _stated(stored: StoredImage) -> list[str]:
@@ -267,11 +267,16 @@ def _stated(stored: StoredImage) -> list[str]:
 
 
 def _plan(
-    understood: UnderstoodQuery, where: Filter, *, by_vector: bool, example_findings: Sequence[str] = ()
+    understood: UnderstoodQuery,
+    where: Filter,
+    preferred: QueryMeaning,
+    *,
+    by_vector: bool,
+    example_findings: Sequence[str] = (),
 ) -> SearchPlan:
     """Return the plan of a query; among what it counts is what it leaves out because a fact is unknown."""
     if understood.meaning is None:
-        plan = plan_without_words(where, _preferred(understood, example_findings))
+        plan = plan_without_words(where, preferred)
     else:
         vector_only = understood.query.mode == "vector"
         terms = [term for name in example_findings for term in stated_terms(name)]

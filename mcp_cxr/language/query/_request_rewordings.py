@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import IS, PEOPLE, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import ANYONE, IS, PEOPLE, STUDIES, Rewordings
 
 _IF_ANY = (
     rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
@@ -55,7 +55,8 @@ _DETECTED = (
     r"(?:\s+(?:on|in) (?:the|this) (?:film|image|x-?ray|radiograph|study|report|chest))?(?:\s+(?:at all|whatsoever))?"
 )
 _NOTHING_ABNORMAL = (
-    rf"\bnothing (?:abnormal|pathological|untoward|amiss){_DETECTED}"
+    rf"(?:\b(?:chests?|{ANYONE}),?\s+(?:in which|where|on which|with|that show(?:ed)?)\s+)?"
+    rf"\bnothing (?:abnormal|pathological|untoward|amiss)(?:\s+(?:at all|whatsoever))?{_DETECTED}"
     r"(?:[,:]?\s*(?:in |on )?(?:the )?heart and (?:the )?lungs\b)?"
     r"(?!\s+(?:but|except|other|apart|aside|besides|in|at)\b)"
 )
@@ -84,6 +85,11 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     # what they are for
     (r",?\s*\bbecause (?!of\b)(?:(?!,\s*(?:with|without|and|but|no)\b)[^.;])*", ""),
     (r"\bquery\s+(?=(?:the|our|my|this)\s+(?:archive|database|collection|dataset|table|index|pacs)\b)", "search "),
+    (
+        r",?\s*\bsince (?=(?:my|our|his|her|their) \w+ (?:keeps?|always|often|are|is|wants?|needs?|likes?)\b)[^.;]*",
+        "",
+    ),
+    (r"^query for [\w ]{1,20}?\s*[:\u2013-]\s+", ""),
     # which studies
     (rf"\b({_NORMAL}),?\s+{_WHOLLY}\b", r"\1"),
     (r"(?-i:\bNAD\b)\s*(?:[:,(=-]+\s*(?=nothing\b))", ""),

@@ -17,7 +17,8 @@ _REWORDINGS = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, wor
 _THOSE = rf"(?=\s+(?:(?:the|any|all|every|those)\s+)*(?:those|any|all|{ANYONE})\b)"
 _LEFT_OUT_BY = (
     r"omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|avoid(?:s|ing)?|reject(?:s|ing)?"
-    r"|(?:filter|weed|screen|throw|sort)(?:s|ing)? out|ruling out|minus|barring|save for|instead of|in place of"
+    r"|(?:filter|weed|screen|throw|sort|strike|cross|kick|sift)(?:s|ing)? out|ruling out|minus|barring"
+    r"|save for|instead of|in place of"
     r"|(?:leav|sett|putt)ing aside|as opposed to|less(?=\s+(?:the|those|any|all)\b)|(?:we|i) have no use for"
     r"|(?:do|does|would|did|will) not (?:wish|want|need|intend|care for)(?: for)?"
     r"(?: to (?:see|have|get|include|receive|be shown|find))?"

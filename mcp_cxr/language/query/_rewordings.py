@@ -148,7 +148,7 @@ _HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
 _OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
 _UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
 _A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
-_AS_IT_SHOULD_BE = r"(?:normal|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
+_AS_IT_SHOULD_BE = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 _HEART_A_LITTLE = (
     r"\bheart\s+(?:(?:is|looks|appears|seems|was|size)\s+)*(?:(?:only|just)\s+)*"
     rf"(?:{_A_LITTLE}|slightly|mildly|marginally)\s+"
@@ -160,11 +160,26 @@ _HEART_AT_LIMIT = (
     r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size"
     r"|normal))?"
 )
+_LIMIT_OR_OVER = (
+    r"\bheart\s+(?:[a-z]+\s+){0,3}?(?:upper limits?(?:\s+of\s+normal)?|normal)\s+or\s+(?:only\s+|just\s+)*"
+    rf"(?:{_A_LITTLE}|slightly|barely|marginally)\s+(?:over|above|beyond|bigger|larger)(?:\s+(?:it|that))?\b"
+)
+_SOME_THING = r"(?!(?:over|under|above|below|beyond|bigger|larger|smaller|worse|better|more|less|too)\b)[a-z]"
+_OF_A_KIND = (
+    rf"(?:{_SMALL}|{_MODERATE}|{_LARGE}|calcified|old|healed|chronic|plate-?\s?like|linear|streaky|subsegmental)"
+)
+_ANY_OF_A_KIND = (
+    rf",?\s*\(?\b(?:even|including|however|no matter how)\s+(?:if\s+)?(?:(?:the|any)\s+)?{_OF_A_KIND}(?:\s+ones?)?\)?"
+    rf"(?=\s*(?:$|[,.;]))|[,;(-]\s*(?:the\s+)?{_OF_A_KIND}(?:\s+ones?)?\s+included\b\)?"
+)
 _SIZES: Final[Rewordings] = (
     (_HEART_A_LITTLE, "mild cardiomegaly"),
     (_HEART_AT_LIMIT, "borderline cardiomegaly"),
+    (_LIMIT_OR_OVER, "borderline or mild cardiomegaly"),
+    (r"[,;-]?\s*\(?\b(?:of |to )?any (?:degree|size|extent|severity|grade)\b\)?", ""),
+    (_ANY_OF_A_KIND, ""),
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
-    (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?=[a-z])", "small "),
+    (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?={_SOME_THING})", "small "),
     (_OVER_HALF, "cardiomegaly"),
     (_UNDER_HALF, "normal heart size"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+(?:or\b|/))", "upper limits; heart"),
@@ -297,12 +312,16 @@ _FLUID_AT = (
 _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
     r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
-    r"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than (?:usual|normal|expected)\b)?"
-    r"|higher than (?:usual|normal|expected)\b)"
+    rf"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than {_AS_IT_SHOULD_BE}\b)?"
+    rf"|higher than {_AS_IT_SHOULD_BE}\b)"
 )
 _NO_DEEP_BREATH = (
     r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) take (?:in )?an? "
     r"(?:deep|full|big|good|proper|decent)(?: enough)? (?:breath|inspiration)\b(?: in\b)?"
+)
+_LINE_IN_A_VEIN = (
+    r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+(?:(?:going|running|ending|placed)\s+)?"
+    r"(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?(?:big|large|main|central|great|neck)\s+veins?\b"
 )
 _STOMACH_MOVED = (
     r"(?:\b(?:an? |the )?(?:bit|part|piece|portion|some) of (?:the )?)?\bstomach\s+"
@@ -311,7 +330,7 @@ _STOMACH_MOVED = (
 )
 _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
-    r"(?:on|around|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
+    r"(?:on|a?round|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
 )
 _ANGLE_BEFORE = (
     r"(?<!phrenic )(?<!cp )\bangles?\s+"
@@ -327,7 +346,9 @@ _PLACES: Final[Rewordings] = (
     (r"\bbottoms? of both lungs\b", "both bases"),
     (r"\btops? of both lungs\b", "both apices"),
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
-    (r"\bwater (?=(?:around|surrounding|in) the\b)", "fluid "),
+    (r"\bwater (?=(?:a?round|surrounding|in) the\b)", "fluid "),
+    (_LINE_IN_A_VEIN, "central venous catheter"),
+    (r"\b(?:near|next to|close to|beside|leading to) the heart\b", ""),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (_NO_DEEP_BREATH, "low lung volumes"),
     (_ONE_DIAPHRAGM_HIGHER, r"elevated \1 \2"),

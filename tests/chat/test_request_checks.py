@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import http.client
 import json
@@ -9,6 +10,7 @@ import re
 import secrets
 import signal
 import stat
+import sys
 import tempfile
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,8 +19,11 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import pytest
+from mcp import MCPError, StdioServerParameters
+from mcp_types import CONNECTION_CLOSED
 from playwright.async_api import expect
 
+from mcp_cxr.chat.backend._mcp_client import Connection, ServerEnded
 from mcp_cxr.chat.web_server._private_folder import private_folder
 from mcp_cxr.chat.web_server._session_secrets import SessionSecrets
 from tests.support.chatting import Chatting
@@ -27,6 +32,7 @@ from tests.support.command_lines import command_lines
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from mcp import Client
     from playwright.async_api import Browser
 
 PRINTED = "Open the link that `mcp-cxr chat` printed"
@@ -399,6 +405,23 @@ def test_a_hanging_server_blocks_no_other_request_and_an_ended_one_is_reported(
         ended = json.loads(post(chatting, "/api/tool", call, secret)[2])
         assert ended["isError"]
         assert "server has ended" in ended["content"][0]["text"]
+
+
+def test_a_request_that_is_written_to_an_ended_server_says_so(variables: dict[str, str]) -> None:
+    async def fail(_: Client) -> None:
+        raise MCPError(CONNECTION_CLOSED, "Connection closed")
+
+    async def run() -> bool:
+        connection = Connection(
+            StdioServerParameters(command=sys.executable, args=["-m", "mcp_cxr", "serve"], env=variables)
+        )
+        with pytest.raises(ServerEnded, match="server has ended"):
+            await connection.run(fail)
+        has_ended = connection.has_ended
+        await connection.close()
+        return has_ended
+
+    assert asyncio.run(run())
 
 
 def test_a_view_that_nobody_drew_is_missing(chatting: Chatting) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
 from mcp import Client, MCPError, stdio_client
+from mcp_types import CONNECTION_CLOSED
 
 from mcp_cxr.errors import CxrError
 
@@ -74,6 +75,8 @@ class Connection:
         try:
             return await work(client)
         except MCPError as exc:
+            if exc.code == CONNECTION_CLOSED:  # a request was written before the end was read
+                session.ended.set()
             if session.ended.is_set():
                 raise ServerEnded from exc
             raise

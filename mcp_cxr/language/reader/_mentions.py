@@ -86,7 +86,6 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
         for mention in _with_denied_sides(_finding_mentions(divided, scopes, one, parts), denied)
     ]
     if not is_query:
-        mentions = _without_sides_gone(mentions)
         mentions = _as_differential(divided, mentions, {divided.spans[one.at].start for one in found if one.stated})
     words = _word_mentions(divided, scopes, found)
     return tuple(one for _, one in sorted([*mentions, *words], key=itemgetter(0)))
@@ -186,19 +185,6 @@ def _as_differential(
     return [
         (token, one._replace(status=Status.POSSIBLE))
         if token in alternatives and token not in stated and _is_observed(one)
-        else (token, one)
-        for token, one in mentions
-    ]
-
-
-def _without_sides_gone(mentions: list[tuple[int, Mention]]) -> list[tuple[int, Mention]]:
-    """Return mentions without the side that is gone: "bilateral effusions; the left has resolved"."""
-    gone = {(one.name, side) for _, one in mentions if "resolved" in one.modifiers for side in one.modifiers_of("side")}
-    if not gone:  # nearly all
-        return mentions
-    return [
-        (token, one._replace(modifiers=one.modifiers - {side for side in SIDES if (one.name, side) in gone}))
-        if one.status is not Status.ABSENT and one.modifiers.issuperset(SIDES)
         else (token, one)
         for token, one in mentions
     ]

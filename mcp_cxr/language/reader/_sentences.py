@@ -16,6 +16,18 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
+_GONE = r"(?:(?:has|have|is|are|now|since|completely|fully)\s+)*(?:resolved|cleared|disappeared|gone)"
+_ONE_OF_BOTH_GONE = re.compile(
+    rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
+    rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
+)
+"""A side of two on which a finding is gone: "bilateral effusions, the left has resolved"."""
+_GONE_ON_ONE_SIDE = re.compile(
+    rf"^(?P<finding>[^,;.]+?)\s+(?P<gone>{_GONE})\s+on the (?P<side>left|right),?\s*(?:(?:but|and|while)\s+)?"
+    r"(?=(?:(?:is|are|has|have|remains?|persists?|still|unchanged|stable|persistent|similar|increased|decreased|improved"
+    r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
+)
+"""The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
 _ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
@@ -37,9 +49,8 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)
-    tokens = TOKEN.findall(words)
-    if not is_query:  # the words of a query are corrected before
-        tokens = with_correct_spelling(tokens)
+    # the words of a query are corrected before
+    tokens = TOKEN.findall(words) if is_query else with_correct_spelling(TOKEN.findall(_with_sides_gone_apart(words)))
     sentence = divided(_with_whole_places(tokens), is_query=is_query)
     for _ in range(_MOST_INTERRUPTED):
         joined = _with_whole_names(sentence)
@@ -56,6 +67,19 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         whole = reorder(sentence)
         sentence = divided(whole, is_query=is_query) if whole is not sentence.tokens else sentence
     return sentence
+
+
+def _with_sides_gone_apart(words: str) -> str:
+    """Return words with what is on the one side and gone on the other: "right effusions; left effusions resolved"."""
+    if not any(one in words for one in ("resolved", "cleared", "disappeared", "gone")):  # nearly all
+        return words
+
+    def apart(match: re.Match[str]) -> str:
+        side, finding = match["side"], match["finding"]
+        return f"{SIDES[1 - SIDES.index(side)]} {finding}; {side} {finding} {match['gone']}"
+
+    words = _GONE_ON_ONE_SIDE.sub(r"\g<side> \g<finding> \g<gone>; \g<finding> ", words)
+    return _ONE_OF_BOTH_GONE.sub(apart, words)
 
 
 def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:

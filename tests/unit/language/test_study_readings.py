@@ -26,6 +26,10 @@ VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
         ("Possible left effusion. Left effusion.", {"left": PRESENT}),
         ("No effusion. Left effusion.", {"left": PRESENT}),
         ("Bilateral effusions; the left has resolved.", {"left": ABSENT, "right": PRESENT}),
+        ("Bilateral effusions, right resolved.", {"left": PRESENT, "right": ABSENT}),
+        ("Both effusions, the right of which is now gone.", {"left": PRESENT, "right": ABSENT}),
+        ("Effusions have cleared on the left, unchanged on the right.", {"left": ABSENT, "right": PRESENT}),
+        ("Effusion has resolved on the left, no new effusion on the right.", {"left": ABSENT}),
     ],
 )
 def test_present_beats_possible_beats_absent_by_side(report: str, sides: dict[str, Status]) -> None:

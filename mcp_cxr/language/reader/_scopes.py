@@ -23,11 +23,15 @@ _EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate in
 _SHOWED = ("showed", "demonstrated", "revealed")
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "previously", "formerly", "ct", "mri"})
 _WHERE = frozenset({"on", "in", "at"})
+_NOW = frozenset({"now", "currently", "today"})
+_BEFORE_COMPARED = frozenset({"that", "which", "than", "as", "where"})
+"""Words behind which another examination is only compared with: "larger than it was on the prior study"."""
 _CHANGING = frozenset(
     "worsening increase increasing increasingly enlarging progression progressing growth growing improvement improving"
     " decrease decreasing regression developing development new newly".split()
 )
 """First words of a change that is denied: "no evidence of worsening edema" does not deny edema."""
+_CHANGED = frozenset({"changed", "moved", "migrated", "grown"})
 _BEFORE_CHANGES = frozenset(
     "any interval significant substantial appreciable definite obvious convincing suspicious residual further"
     " the".split()
@@ -88,6 +92,8 @@ class Scopes(Clauses):
         if not self._spans[index].is_cue("absent"):
             return False
         following = self._spans[index + 1 : index + MOST_BEFORE]
+        if self._tokens[self._spans[index].end - 1] == "that":  # "no evidence that the tube has moved"
+            return any(one.first in _CHANGED or one.dimension == "change" for one in following)
         one = next((one for one in following if one.dimension == "change" or not _may_precede_change(one)), None)
         words = self._tokens[one.start : one.end] if one and one.dimension == "change" else ()
         return not _CHANGING.isdisjoint(words)
@@ -103,11 +109,11 @@ class Scopes(Clauses):
 
     def _was_on_another_examination(self, verb: int) -> bool:
         """Whether a clause ends by saying where something was before: "an effusion was seen on the prior exam"."""
-        if self._spans[verb].first not in ("was", "were") or self._spans[verb - 1].first in ("that", "which"):
+        before, behind = self._tokens[: self._token(verb)], self._tokens[self._token(verb) + 1 :]
+        if self._spans[verb].first not in ("was", "were") or not _BEFORE_COMPARED.isdisjoint(before[-3:]):
             return False
-        behind = self._tokens[self._token(verb) + 1 :]
         is_there = bool(_WHERE.intersection(behind[:2])) and not _OTHER_EXAMINATIONS.isdisjoint(behind)
-        return is_there and VERBS.isdisjoint(behind) and not self._any("named", verb, len(self._spans))
+        return is_there and (VERBS | _NOW).isdisjoint(behind) and not self._any("named", verb, len(self._spans))
 
     def _ranges(self, index: int, span: Span, cue: Cue) -> Iterator[tuple[int, int]]:
         """Yield the first span of each range in the scope of a cue, and the span that ends it."""

@@ -241,6 +241,8 @@ def test_a_cue_after_the_last_of_several_statements_concerns_that_one(sentence: 
         ("Pneumothorax is not definitely seen.", set()),
         ("Pneumothorax is seen on neither side.", set()),
         ("Follow-up to document resolution of pneumonia.", set()),
+        ("No evidence that the tube has moved.", set()),
+        ("No evidence that there is pneumonia.", set()),
         ("No pneumothorax and only a trace effusion.", {"pleural effusion"}),
     ],
 )
@@ -257,3 +259,28 @@ def test_what_was_removed_before_is_gone_not_denied() -> None:
 def test_resolved_is_absent_and_says_so() -> None:
     (one,) = (each for each in mentions_in("Right pneumothorax has resolved.") if each.finding)
     assert (one.status, one.modifiers) == (ABSENT, {"right", "resolved"})
+
+
+@pytest.mark.parametrize(
+    ("sentence", "absent"),
+    [
+        ("No evidence that there is pneumonia.", {"pneumonia"}),
+        ("No evidence that the patient has pneumonia.", {"pneumonia"}),
+        ("No evidence that the tube has moved.", set()),
+        ("The findings argue against edema and in favor of pneumonia.", {"pulmonary edema"}),
+    ],
+)
+def test_what_no_evidence_or_an_argument_denies(sentence: str, absent: set[str]) -> None:
+    assert {one.name for one in mentions_in(sentence) if one.finding and one.status is ABSENT} == absent
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_history"),
+    [
+        ("A pneumothorax was seen on the prior exam.", True),
+        ("The pneumothorax is larger than it was on the prior study.", False),
+        ("The pneumothorax was small on the prior, now large.", False),
+    ],
+)
+def test_what_is_compared_with_another_examination_is_there(sentence: str, *, is_history: bool) -> None:
+    assert [one.is_history for one in mentions_in(sentence) if one.finding] == [is_history]

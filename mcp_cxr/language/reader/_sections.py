@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from mcp_cxr.language._vocabulary import findings, stems_of
 from mcp_cxr.language.reader._modifier_values import modifier_values
 
 if TYPE_CHECKING:
@@ -353,4 +354,12 @@ def _was_ended(line: str, following: str, longest: int) -> bool:
     is_cut = "__" in line or line.endswith((",", ":", "-", "/"))  # a removed word made the line shorter
     last = line.rsplit(maxsplit=1)[-1].lower()
     goes_on = is_cut or not _GOING_ON.isdisjoint((following, last)) or bool(modifier_values(last))
+    goes_on = goes_on or _is_name(f"{last} {following}")
     return not goes_on and max(_NARROWEST_BY_HAND, longest) - len(line) - len(following) > _UNEVEN
+
+
+def _is_name(words: str) -> bool:
+    """Whether two words are one name of a finding: "pleural effusion"."""
+    stems = stems_of(words)
+    found = findings().longest_at(stems, 0)
+    return found is not None and found[0] == len(stems)

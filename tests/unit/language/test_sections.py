@@ -173,6 +173,7 @@ def test_templates_lines_and_points_are_statements_of_their_own(body: str, expec
         ),
         ("Tip 4.5 cm above the carina. Edema.", ["Tip 4.5 cm above the carina.", "Edema."]),
         ("Pneumonia? Edema.", ["Pneumonia?", "Edema."]),
+        ("there is no pleural\neffusion\nheart enlarged", ["there is no pleural effusion", "heart enlarged"]),
         ("A wrapped line of a report that goes on and on until it is full to the\nbrim. Next.", None),
         ("", []),
         (" \n . \n", []),

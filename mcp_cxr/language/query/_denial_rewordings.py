@@ -39,8 +39,8 @@ _LEFT_OUT = (
 )
 _STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
-    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?)\s+{_MUST_BE}"
-    rf"(?:excluded|removed|disqualified|{_LEFT_OUT})|([^,;.]+?)\s+{_MUST_BE}(?:removed|{_LEFT_OUT}))\b"
+    rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}"
+    rf"(?:excluded|removed|disqualified|{_LEFT_OUT})|([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}(?:removed|{_LEFT_OUT}))\b"
 )
 """A finding that must be excluded is suspected; studies that must be are not wanted."""
 _CLAUSE = (
@@ -70,11 +70,14 @@ _IS_FORBIDDEN = (
     r"|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
 )
 _IS_LEFT_OUT = (
-    r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been)\s+)?(?:explicitly\s+)?"
+    r"(?!dropped\b)"  # "lung volumes dropped"
+    r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been|(?:would|will) be)\s+)?(?:explicitly\s+)?"
     rf"(?:excluded|ruled out|denied|negated|{_LEFT_OUT}|absent|lacking|none|not (?:even )?(?:been |being )?{_SEEN}"
     rf"|not {_WANTED}|{_IS_FORBIDDEN})"
     r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish|like)"
     r"(?: to (?:see|have))?"
+    r"|(?:that )?(?:i|we|they|he|she|(?:the )?(?:radiologists?|readers?|reports?)) (?:ha(?:s|ve) )?"
+    r"(?:excluded|ruled? out|rules out)"
     rf"|(?:must|should|shall|may|can|ought)\s?(?:not|never)(?: to)? be {_SEEN}"
     rf"|(?:is|are) out|{_MUST_BE}absent|be (?:absent|lacking)|(?:do|does|would|will|shall) not (?:count|qualify)"
     r"|(?:(?:goes|go|went|remains?|is|are|was|were|be)\s+)?un(?:mentioned|reported|described|documented)"
@@ -133,7 +136,8 @@ _NOTHING_THAT_IS = (
     r"(?=(?:[a-z]+ed|broken|big|large|wide|swollen)\b)"
 )
 _DENIES = (
-    r"\b(?:explicitly |expressly |clearly )?(?:den(?:y|ies|ied|ying)|negat(?:es?|ed|ing)|refut(?:es?|ed|ing))\s+"
+    r"(?<!\bnot )(?<!\bcannot )\b(?:explicitly |expressly |clearly )?"
+    r"(?:den(?:y|ies|ied|ying)|negat(?:es?|ed|ing)|refut(?:es?|ed|ing))\s+"
     r"(?:that there (?:is|are|was|were) )?(?:(?:any|an?|the)\s+)?(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
 _HAS_EXCLUDED = (
@@ -170,7 +174,10 @@ _PRESENT_BEHIND_DENIAL = (
     r"(\b(?:no|not|without)\b[^,;.]*),\s+(?!(?:no|not|or|nor|and|without)\b)([^,;.]+?)\s+"
     r"(?:(?:is|are|must be|should be)\s+)?(?:present|required|needed|wanted|in place)(?=\s*(?:$|[,;.]))"
 )
-_RATHER = r"^\W*(?:please )?(?:instead of|rather than|in place of)\s+([^,;.]+?)(?:,|\s+(?=(?:i|we)\b))\s*"
+_RATHER = (
+    r"^\W*(?:please )?(?:instead of|rather than|in place of)\s+([^,;.]+?)"
+    r"(?:,|\s+(?=(?:i|we|show|find|give|get|list|return)\b))\s*"
+)
 _NOTHING_IN_PLEURA = (
     r"\b(?:(?:without|no|not)\s+(?:any|some)thing(?: at all)?|nothing(?: at all)?) (?:in|within) (?:the |his |her )?"
     r"pleural (?:space|cavity|cavitie)s?\b"
@@ -182,7 +189,10 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),
-    (r"((?:^|[,;.]|\b(?:and|but|then)\b)\s*)(?:drop|discard|eliminate|remove|dismiss)\s+(?=[a-z])", r"\1 without "),
+    (
+        r"((?:^|[,;.]|\b(?:and|but|then)\b)\s*)(?:drop|discard|eliminate|remove|dismiss)\s+(?=[a-z])(?!in\b)",
+        r"\1 without ",
+    ),
     (_NONE_OF_THE, r"; no \2 \1"),
     (_NOT_COMMITTED, "possible "),
     (r"\b(?:by no means|under no circumstances?|in no case|on no account)\b", "not"),

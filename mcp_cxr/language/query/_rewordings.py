@@ -103,6 +103,7 @@ _SAME = (
     r"the\s+(?:very\s+)?same(?:\s+(?:in\s+)?size)?(?:\s+over\s+(?:time|the\s+years))?"
     r"(?=\s*(?:$|[,.;?)])|\s+(?:as|since|for|and|but|over|throughout)\b)"
 )
+_WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
@@ -125,7 +126,7 @@ _CHANGES: Final[Rewordings] = (
     (rf"\b{_BECAME}\s+(?:much\s+)?(?:worse|bigger|larger)\b", "worse"),
     (r"\b(?:has|have|had)\s+(?:grown|gone up)\b|\bgrowing\b|\bgrew\b", "enlarging"),
     (rf"\b{_BECAME}\s+smaller\b|\b(?:has|have)\s+shrunk\b|\bshrinking\b", "smaller"),
-    (r"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|\bgone\b(?!\s+(?:up|down|on|from|over))", "resolved"),
+    (rf"\b(?:went|gone|going|goes)\s+away\b|\bcleared up\b|\bgone\b(?!\s+{_WHERE_TO}\b)", "resolved"),
     (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
 )
 """How a finding changed."""

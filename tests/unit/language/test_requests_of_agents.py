@@ -192,3 +192,23 @@ def test_structures_are_denied_in_other_words(query: str, ruled_out: list[str]) 
 )
 def test_a_study_that_is_normal_in_other_words_is_normal(query: str) -> None:
     assert parse_query_text(query).judgment == "normal"
+
+
+@pytest.mark.parametrize(
+    ("query", "groups", "ruled_out"),
+    [
+        ("pneumonia that they ruled out", [], ["pneumonia"]),
+        ("nodule, mass would be unacceptable", [["nodule"]], ["mass"]),
+        ("instead of effusion show mass", [["mass"]], [EFFUSION]),
+        ("effusion, hemoglobin dropped", [[EFFUSION]], []),
+        ("cannot deny pneumonia", [["pneumonia"]], []),
+        ("tube not to be removed", [["tube"]], []),
+        ("nasogastric tube gone into the lung", [["nasogastric tube"]], []),
+        ("effusion gone", [["pleural effusion, resolved"]], []),
+    ],
+)
+def test_words_of_denials_in_other_senses(query: str, groups: list[list[str]], ruled_out: list[str]) -> None:
+    meaning = parse_query_text(query)
+    assert [[one.description for one in group] for group in meaning.wanted] == groups
+    assert [one.description for one in meaning.ruled_out] == ruled_out
+    assert not meaning.ruled_out_words

@@ -38,7 +38,7 @@ _YES = re.compile(
     re.IGNORECASE,
 )
 _NO = re.compile(
-    r"\b(?!(?:where|and|or|but|with)\b)(?P<what>[a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -])*?)\s*"
+    r"\b(?!(?:where|and|or|but|with)\b)(?P<what>[a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -]){0,60}?)\s*"
     r"(?::\s*(?:none|no|false|absent|negative)(?:\s+(?:thanks|thank you))?"
     r"|\(\s*(?:none|no|false|absent|negative|refuted|excluded|[-\u2212\u2013])\s*\)|\[[-\u2212\u2013]\]"
     r"|\sis\s+(?:false|null|not\s+true)|\snot\s+in\s+(?:findings|labels)|[\u2717\u2718\u2716])"

@@ -221,7 +221,7 @@ _ON_ONE_SIDE = (
 _VAGUE = r"(?:hazy|fluffy|vague|confluent|ill[ -]?defined)"
 _LOOK = rf"(?:patchy|streaky|linear|nodular|reticular|round(?:ed)?|{_VAGUE})"
 _ANY_LOOK = (
-    rf"\b(?=[^;.]*\b{_VAGUE}\b){_LOOK}(?:\s*(?:,|/|\bor\b)+\s*{_LOOK})*\s*,?\s*\bor\s+{_LOOK}\s+"
+    rf"\b(?={_LOOK}\b)(?=[^;.]*\b{_VAGUE}\b){_LOOK}(?:\s*(?:,|/|\bor\b)+\s*{_LOOK})*\s*,?\s*\bor\s+{_LOOK}\s+"
     r"(?:opacit(?:y|ies)|densit(?:y|ies)|shadow(?:s|ing)?)\b"
 )
 """Looks of opacities of which no modifier states each: "patchy or hazy opacity" is any opacity."""

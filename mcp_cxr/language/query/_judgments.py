@@ -48,7 +48,7 @@ def judgment_of(text: str, request_words: Collection[str]) -> Judgment | None:
         request_words: Words before it that describe no image.
     """
     judgments: set[Judgment | None] = {
-        _judgment_of_statement(one, request_words) for one in re.split(r"[,.;]\s+", text.rstrip(" .;"))
+        _judgment_of_statement(one, request_words) for one in re.split(r"[,.;:]\s+", text.rstrip(" .;"))
     }
     if len(judgments) == 1:
         return judgments.pop()

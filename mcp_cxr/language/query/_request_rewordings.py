@@ -51,7 +51,8 @@ _WHOLLY = (
     r"|without (?:any )?exception)"
 )
 _DETECTED = (
-    r"(?:\s+(?:(?:was|is|has been|could be) )?(?:detected|seen|found|noted|identified|visible|reported))?"
+    r"(?:\s+(?:(?:was|is|has been|could be) )?"
+    r"(?:detected|seen|found|noted|identified|visible|reported|mentioned|described))?"
     r"(?:\s+(?:on|in) (?:the|this) (?:film|image|x-?ray|radiograph|study|report|chest))?(?:\s+(?:at all|whatsoever))?"
 )
 _NOTHING_ABNORMAL = (
@@ -73,7 +74,19 @@ _IF_THEN_SKIP = (
     rf"(?:then\s+)?(?:please\s+)?{_SKIP}(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$"
     rf"|[,;.]))"
 )
+_DENIALS_SKIPPED = (
+    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:{_SKIP}|leave out|filter out|not)\s+"
+    rf"(?:(?:the|any|all|those|{ANYONE}|mentions)\s+)*"
+    r"(?:(?:that|which|where|in which)\s+)?(?:(?:merely|only|just|simply|explicitly)\s+)*"
+    r"(?:(?:say|state|mention|report|note)s?\s+(?:that\s+)?(?:there\s+(?:is|are)\s+none"
+    r"|(?:it|they)\s+(?:is|are)\s+(?:absent|not\s+(?:there|present|seen))|(?:its|the|their)\s+absence)"
+    r"|den(?:y|ies|ying)\s+(?:it|them)"
+    r"|(?:it\s+is|they\s+are)\s+(?:(?:merely|only|just)\s+)?(?:denied|negated|ruled\s+out)"
+    r"|(?:merely|only|just)\s+(?:denied|negated|ruled\s+out)|denials|negations|negated\s+mentions)\b"
+)
+"""That studies which deny what is wanted are not: this holds for every request."""
 REQUEST_REWORDINGS: Final[Rewordings] = (
+    (_DENIALS_SKIPPED, ""),
     (_IF_THEN_SKIP, r"; without \1; "),
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),
@@ -89,12 +102,12 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
         r",?\s*\bsince (?=(?:my|our|his|her|their) \w+ (?:keeps?|always|often|are|is|wants?|needs?|likes?)\b)[^.;]*",
         "",
     ),
-    (r"^query for [\w ]{1,20}?\s*[:\u2013-]\s+", ""),
+    (r"^query for [\w -]{1,40}?\s*(?::|\s[\u2013-])\s+", ""),
     # which studies
     (rf"\b({_NORMAL}),?\s+{_WHOLLY}\b", r"\1"),
     (r"(?-i:\bNAD\b)\s*(?:[:,(=-]+\s*(?=nothing\b))", ""),
     (_NOTHING_ABNORMAL, "normal"),
-    (rf"\b(?:not|without|no) (?:a|one|any)? ?single abnormality{_DETECTED}", "no abnormality"),
+    (rf"\b(?:not one|(?:not|without|no) (?:a|one|any)? ?single) abnormality{_DETECTED}", "no abnormality"),
     (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative)\b)", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same

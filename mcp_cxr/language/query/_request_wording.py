@@ -39,6 +39,12 @@ _LEFT_OUT = re.compile(
     re.IGNORECASE,
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
+_DENIED_TWICE = re.compile(
+    rf"\b(?:but\s+)?(?:none(?:\s+{IS})?|without)\s+(?:(?:the|any|all|that|which|who|{IS}|{ANYONE})\s+)*"
+    r"(?:(?:with\s+)?no|not|without|lacking|free of|devoid of)\s+",
+    re.IGNORECASE,
+)
+"""What asks for something by leaving out its absence: "skip those with no effusion"."""
 _NEXT_REQUEST = re.compile(
     r"(?P<denied>\b(?:without|no|not)\b[^,;.]*?)(?:\s*,|\s+and)\s+"
     r"(?=(?:show|find|give|list|get|display|i (?:need|want))\b)(?!show(?:s|ing))",
@@ -77,7 +83,8 @@ def worded_as_reports(query: str) -> str:
         is_only_thing = match["exception"] and _NOTHING_THERE.search(query, 0, match.start())
         return "except for " if is_only_thing else "without "
 
-    return _ONLY_NEXT.sub(r"\g<denied>; ", _NEXT_REQUEST.sub(r"\g<denied>; ", _LEFT_OUT.sub(replaced, query)))
+    query = _DENIED_TWICE.sub("with ", _LEFT_OUT.sub(replaced, query))
+    return _ONLY_NEXT.sub(r"\g<denied>; ", _NEXT_REQUEST.sub(r"\g<denied>; ", query))
 
 
 def _without_nothing(match: re.Match[str]) -> str:

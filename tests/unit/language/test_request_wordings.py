@@ -44,6 +44,7 @@ def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) ->
         "negative control set: entirely normal",
         "a set of normal chests as negatives",
         "normal studies for comparison",
+        "Not one abnormality described: entirely normal",
         "chests in which nothing abnormal at all was seen",
     ],
 )

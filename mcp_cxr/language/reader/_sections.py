@@ -17,7 +17,7 @@ from mcp_cxr.language._vocabulary import findings, stems_of
 from mcp_cxr.language.reader._modifier_values import modifier_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 class SectionKind(StrEnum):
@@ -277,6 +277,7 @@ _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 _LONGEST_STATEMENT = 2_000  # characters
 _NARROWEST = 60  # characters: no report is wrapped at less
 _NARROWEST_BY_HAND, _UNEVEN = 40, 10  # characters: a report whose lines were ended by hand, and by how much they differ
+_DENYING = re.compile(r"(?:there (?:is|are) )?(?:no|without|negative for)\b", re.IGNORECASE)
 _GOING_ON = frozenset(
     "a an and are as at be been but by due for from has have in into is may no nor not of on or over than that the to"
     " was were which while with within without".split()
@@ -326,7 +327,10 @@ def _blocks(text: str) -> Iterator[str]:
     previous = ""
     for line in lines:
         words = line.split()
-        if not words or _BULLET.match(line) or (block and _was_ended(previous, words[0], longest)):
+        is_next = not words or bool(_BULLET.match(line))
+        if block and not is_next:
+            is_next = _was_ended(previous, words[0], longest) and not _is_denied_item(block, words)
+        if is_next:
             yield from filter(None, [block])
             block = ""
         block = (
@@ -358,8 +362,14 @@ def _was_ended(line: str, following: str, longest: int) -> bool:
     return not goes_on and max(_NARROWEST_BY_HAND, longest) - len(line) - len(following) > _UNEVEN
 
 
+def _is_denied_item(block: str, words: Sequence[str]) -> bool:
+    """Whether a line only names what a list of lines goes on denying: "no effusion", "consolidation", "edema"."""
+    is_noun = words[0].islower() and not words[-1].endswith("ed") and not any(map(modifier_values, words))
+    return is_noun and bool(_DENYING.match(block)) and not block.endswith((".", ";")) and _is_name(" ".join(words))
+
+
 def _is_name(words: str) -> bool:
-    """Whether two words are one name of a finding: "pleural effusion"."""
+    """Whether words are one name of a finding: "pleural effusion"."""
     stems = stems_of(words)
     found = findings().longest_at(stems, 0)
     return found is not None and found[0] == len(stems)

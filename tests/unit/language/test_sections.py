@@ -152,6 +152,7 @@ def test_a_remark_within_the_findings_ends_with_its_sentence(heading: str) -> No
         (" FINDINGS:  There is no pleural effusion or\n pneumothorax.\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n no pneumothorax\n small effusion\n normal heart\n", [Status.ABSENT, Status.PRESENT]),
         (" FINDINGS:\n No pneumothorax or\n small effusion.\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n no evidence of any\n pneumothorax\n edema\n pleural effusion\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n No pneumothorax, no right\n effusion.\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n There is no pneumothorax ___\n effusion.\n", [Status.ABSENT, Status.ABSENT]),
         (" IMPRESSION: 1. No pneumothorax. 2. Small effusion.\n", [Status.ABSENT, Status.PRESENT]),

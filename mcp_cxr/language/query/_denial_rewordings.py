@@ -86,6 +86,9 @@ _IS_LEFT_OUT = (
 )
 _LEFT_OUT_BEHIND = rf"{_CLAUSE}{_WORDS}\s+{_IS_LEFT_OUT}{_ALL_BEFORE}"
 """A clause that denies what it names, and nothing before it: "catheter, pneumothorax not seen"."""
+_NOT_SEEN_ON_SIDE = (
+    rf"{_CLAUSE}{_WORDS}\s+(?:{IS}\s+)?not {_SEEN} (?:on|in|at) the ({SIDES}(?: (?:side|lung|base|apex))?){_ALL_BEFORE}"
+)
 _NONE_PRESENT = (
     rf"^([^.;]*?),?\s*\bnone (?:of (?:them|which|these|those) )?(?:(?:is|are|was|were|being|to be) )?{_SEEN}\s*\.?$"
 )
@@ -239,6 +242,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (_NONE_PRESENT, r" without \1; "),
     (_NONE_WITH, "; without "),
     (r"\b(present|seen|there) (?:and|but) ([^,;.]+?) not(?=\s*(?:$|[,;.]))", r"\1; without \2"),
+    (_NOT_SEEN_ON_SIDE, r"; without \2 \1; "),
     (_LEFT_OUT_BEHIND, r"; without \1; "),
     (_EXCEPT_WHERE, "except "),
     (r",?\s*\bnone (?:of (?:them|which|these) )?(?:is |are |being )?(?=[a-z]+\s*(?:$|[,.;]))", ", without "),

@@ -261,7 +261,7 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
     end = sentence.spans[at].start
     for start in range(max(0, end - _BEFORE), end):
         found = _predicate_at(sentence, structure, start)
-        if not found:
+        if not found or _is_change(sentence, start):  # "no increase in heart size"
             continue
         after = start + found[0]
         between = sentence.spans[sentence.first_from(after) : at]

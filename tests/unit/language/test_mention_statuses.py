@@ -37,6 +37,8 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
         ("No sign of improvement in the edema.", {}),
         ("No effusion or new pneumothorax.", {"pleural effusion": ABSENT}),
         ("No increased markings.", {"increased markings": ABSENT}),
+        ("No increase in heart size.", {}),
+        ("No interval increase in pulmonary vascularity.", {}),
         ("No recurrent pneumothorax.", {"pneumothorax": ABSENT}),
         ("It is unlikely that this represents edema.", {"pulmonary edema": POSSIBLE}),
         ("It is doubtful that there is a scar.", {"scar": POSSIBLE}),

@@ -20,6 +20,7 @@ EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costoph
         ("must have: mass; must not have: edema", [["mass"]], [EDEMA]),
         ("required: mass; forbidden: edema", [["mass"]], [EDEMA]),
         ("mass (yes), edema (no)", [["mass"]], [EDEMA]),
+        ("mass, effusion not seen on the right", [["mass"]], [f"{EFFUSION}, right"]),
         ("masses, skip those with no edema", [["mass"], [EDEMA]], []),
         ("masses, drop the ones lacking edema", [["mass"], [EDEMA]], []),
         ("mass, excluding cases free of edema", [["mass"], [EDEMA]], []),

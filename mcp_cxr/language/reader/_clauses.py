@@ -56,7 +56,8 @@ class Clauses(IndexedSentence):
         starts += firsts[max(0, later - 1) : later]
         start = max([*starts, *self._last_of_statements(index, cue)])
         is_pronoun = span.first == "none" or (start and self._spans[start - 1].first in ("which", "that"))
-        if is_pronoun and not self._any("named", start, index):  # "evaluation for edema is limited, but none is seen"
+        is_of_before = is_pronoun or cue.status == "resolved"  # "effusion was seen in May, but has cleared"
+        if is_of_before and not self._any("named", start, index):  # "evaluation for edema is limited, but none is seen"
             named = bisect_left(self._all("named"), index)
             start = min([start, *self._all("named")[max(0, named - 1) : named]])
         return start

@@ -37,6 +37,8 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
         ("No sign of improvement in the edema.", {}),
         ("No effusion or new pneumothorax.", {"pleural effusion": ABSENT}),
         ("No increased markings.", {"increased markings": ABSENT}),
+        ("An effusion was present on the earlier film but has cleared.", {"pleural effusion": ABSENT}),
+        ("An effusion was present, but edema has cleared.", {"pleural effusion": PRESENT, "pulmonary edema": ABSENT}),
         ("No increase in heart size.", {}),
         ("No interval increase in pulmonary vascularity.", {}),
         ("No recurrent pneumothorax.", {"pneumothorax": ABSENT}),

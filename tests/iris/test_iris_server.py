@@ -337,7 +337,7 @@ class TestDriverBugs:
             call.join()
         """
         before = faults_before(server)
-        server.inject_fault("delay", ms=300)
+        server.inject_fault("delay", ms=1500)
         with driver_process(self.HEAD, server, body) as child:
             server.wait_until(faults_injected=before + 1)
             child.communicate("now\n", timeout=10)

@@ -49,8 +49,8 @@ def test_other_words_are_left_alone(sentence: str) -> None:
 
 
 def test_no_word_of_english_is_taken_for_another() -> None:
-    words = TOKEN.findall(normalize(" ".join(SpellChecker("en").word_frequency.words())))
-    assert [(word, correctly_spelled(word)) for word in words if correctly_spelled(word) != word] == []
+    words = set(TOKEN.findall(normalize(" ".join(SpellChecker("en").word_frequency.words()))))
+    assert {word: correct for word in words if (correct := correctly_spelled(word)) != word} == {}
 
 
 def test_statements_stay_as_written() -> None:

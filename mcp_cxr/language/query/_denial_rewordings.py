@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import ANYONE, IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, SEEN, SIDES, STUDIES, Rewordings
 
 _KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
 _FOREIGN_DENIALS = (
@@ -20,45 +20,48 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
+"""Such as "nodules that are not calcified", "effusions, but not small"."""
 _TELL_APART = (
     r"\b(?:cannot|can not|can['\u2019]t|hard to|difficult to|unable to) (?:tell|distinguish|differentiate)"
     r"\s+([^,;.]+?) from "
 )
+"""Such as "cannot tell edema from pneumonia"."""
 _NOBODY_SAYS = (
     r",?\s*\b(?:where |in which |and |but )?(?:nobody|no ?one|no (?:reader|radiologist|report))"
     r"\s+(?:[a-z]+s|(?:has |have )?[a-z]+ed|saw|has seen)\b"
 )
+"""Such as "nobody mentions edema"."""
 _OTHER_BEHIND_DENIAL = (
     rf"(\b(?:no|without)\s+(?!{SIDES}\b|bilateral\b)[^,;.]*),\s+(?=(?:an?\s+)?(?:{SIDES}|bilateral)\b"
     r"(?:(?!\b(?:or|nor|and)\b)[^,;.])*$)"
 )
+"""What is wanted behind a denial: "no edema, right effusion"."""
 _MUST_BE = r"(?:must|should|needs? to|ha(?:s|ve) to|(?:is|are) to|to|ought to|can)\s+be\s+"
-_LEFT_OUT = (
+_IS_SKIPPED = (
     r"(?:left out|omitted|dropped|skipped|(?:filtered|weeded|screened) out|ignored|discarded|rejected|avoided"
     r"|eliminated|disregarded|refuted|dismissed)"
 )
 _STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
     rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}"
-    rf"(?:excluded|removed|disqualified|{_LEFT_OUT})|([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}(?:removed|{_LEFT_OUT}))\b"
+    rf"(?:excluded|removed|disqualified|{_IS_SKIPPED})|([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}(?:removed|{_IS_SKIPPED}))\b"
 )
 """A finding that must be excluded is suspected; studies that must be are not wanted."""
-_CLAUSE = (
+_CLAUSE_START = (
     r"(?:^|[,;(.]\s*(?:(?:and|but|with|where|while)\s+)?|\s[-\u2013\u2014]\s+"
     r"|\b(?:but|with|that|where|when|whenever|while|once|(?:in|for|of)\s+(?:which|whom))\s+)"
     r"(?:(?:the\s+)?presence\s+of\s+)?(?:(?:any|an?)\s+)?"
     r"(?!(?:no|not|without|but|and|or|with|never|if|whether|nothing|none|neither)\b)"
 )
-_WORDS = (
+"""Where a clause begins that may deny what it names."""
+_NAMED = (
     r"((?:(?!\s[-\u2013\u2014]\s|\b(?:not?|nor|that|is|are|was|were|ha(?:s|ve)|be|been|can|cannot|may|must|should"
     r"|with|but|where|when|whenever"
     r"|once|while|which|whom?)\b)[^,;.():])+?)"
 )
-_ALL_BEFORE = r"(?=\s*(?:$|[,;.)?]|(?:and|but|with)\b))"
-_SEEN = (
-    r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
-    r"|mentioned|reported|described|documented|stated|there)"
-)
+"""The words of a clause before its verb."""
+_CLAUSE_END = r"(?=\s*(?:$|[,;.)?]|(?:and|but|with)\b))"
+"""Where a clause ends."""
 _WANTED = (
     r"(?:wanted|desired|allowed|permitted|welcome|acceptable|tolerated|accepted|eligible|suitable|included|ok(?:ay)?"
     r"|of (?:any )?interest|to be (?:present|there|included|seen|reported|mentioned))"
@@ -72,43 +75,51 @@ _IS_FORBIDDEN = (
 _IS_LEFT_OUT = (
     r"(?!dropped\b)"  # "lung volumes dropped"
     r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been|(?:would|will) be)\s+)?(?:explicitly\s+)?"
-    rf"(?:excluded|ruled out|denied|negated|{_LEFT_OUT}|absent|lacking|none|not (?:even )?(?:been |being )?{_SEEN}"
+    rf"(?:excluded|ruled out|denied|negated|{_IS_SKIPPED}|absent|lacking|none|not (?:even )?(?:been |being )?{SEEN}"
     rf"|not {_WANTED}|{_IS_FORBIDDEN})"
     r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish|like)"
     r"(?: to (?:see|have))?"
     r"|(?:that )?(?:i|we|they|he|she|(?:the )?(?:radiologists?|readers?|reports?)) (?:ha(?:s|ve) )?"
     r"(?:excluded|ruled? out|rules out)"
-    rf"|(?:must|should|shall|may|can|ought)\s?(?:not|never)(?: to)? be {_SEEN}"
+    rf"|(?:must|should|shall|may|can|ought)\s?(?:not|never)(?: to)? be {SEEN}"
     rf"|(?:is|are) out|{_MUST_BE}absent|be (?:absent|lacking)|(?:do|does|would|will|shall) not (?:count|qualify)"
     r"|(?:(?:goes|go|went|remains?|is|are|was|were|be)\s+)?un(?:mentioned|reported|described|documented)"
     r"|(?:(?:would |will )?disqualif(?:y|ies)|(?:would|will) rule out)(?: (?:it|them|(?:the|an?) \w+))?"
-    rf"|(?:was|were) (?:looked for|sought|searched for),? (?:and|but) (?:was |were )?not {_SEEN})"
+    rf"|(?:was|were) (?:looked for|sought|searched for),? (?:and|but) (?:was |were )?not {SEEN})"
 )
-_LEFT_OUT_BEHIND = rf"{_CLAUSE}{_WORDS}\s+{_IS_LEFT_OUT}{_ALL_BEFORE}"
+_LEFT_OUT_BEHIND = rf"{_CLAUSE_START}{_NAMED}\s+{_IS_LEFT_OUT}{_CLAUSE_END}"
 """A clause that denies what it names, and nothing before it: "catheter, pneumothorax not seen"."""
 _NOT_SEEN_ON_SIDE = (
-    rf"{_CLAUSE}{_WORDS}\s+(?:{IS}\s+)?not {_SEEN} (?:on|in|at) the ({SIDES}(?: (?:side|lung|base|apex))?){_ALL_BEFORE}"
+    rf"{_CLAUSE_START}{_NAMED}\s+(?:{IS}\s+)?not {SEEN} (?:on|in|at) the "
+    rf"({SIDES}(?: (?:side|lung|base|apex))?){_CLAUSE_END}"
 )
+"""A clause that denies a finding of one side: "mass, edema not seen on the right"."""
 _NONE_PRESENT = (
-    rf"^([^.;]*?),?\s*\bnone (?:of (?:them|which|these|those) )?(?:(?:is|are|was|were|being|to be) )?{_SEEN}\s*\.?$"
+    rf"^([^.;]*?),?\s*\bnone (?:of (?:them|which|these|those) )?(?:(?:is|are|was|were|being|to be) )?{SEEN}\s*\.?$"
 )
+"""Such as "edema and mass, none of them present"."""
 _NONE_WITH = (
     r",?\s*\b(?:and )?none (?:of (?:them|whom|which|these|those) )?(?:may |should |must )?"
     r"(?:having|ha(?:s|ve|d)|with|show(?:s|ing|ed)?)\s+(?:(?:any|an?)\s+)?"
 )
+"""Such as "effusions, none with edema"."""
 _NONE_ON_SIDE = (
     rf"[,;.]\s*(?:and |but )?(?:on|in) the ({SIDES})(?: side| lung)?,? (?:there )?(?:is|are|was|must be"
     rf"|should be) (?:none|nothing)\b"
 )
+"""Such as "effusion; on the left there is none"."""
 _NONE_OF_THE = r",?\s*\bnone of the\s+([a-z]+)\s+(?:(?:is|are|was|were)\s+)?(broken|fractured|cracked|enlarged)\b"
-_LEFT_FROM = (
-    r"^(?:please )?(?:exclude|omit|remove|leave out|drop|filter out|take|subtract|discard)\s+([^,;.]+?)\s+from\s+"
+"""Such as "none of the ribs is broken"."""
+_TAKEN_FROM = (
+    rf"^(?:please )?(?:{LEAVE_OUT}|take|subtract)\s+([^,;.]+?)\s+from\s+"
     r"(?:(?:the|all|any|those|my|our)\s+)*"
     rf"(?!(?:results?|lists?|sets?|search|output|hits|answers?|archive|{STUDIES})\b)([^,;.]+)$"
 )
+"""Such as "exclude edema from the effusions"."""
 _CANNOT_EXCLUDE = (
     rf"\b(?:do(?:es)?|did|could|would) not (?:[a-z]+ly )?(exclude|rule out)\b(?!\s+(?:(?:the|any|all)\s+)?{ANYONE}\b)"
 )
+"""What is in doubt: "does not exclude edema"."""
 _NOT_COMMITTED = (
     r"\b(?:(?:will|would|did|does|do|could) not|wo['\u2019]?n?['\u2019]t|wouldn['\u2019]t) (?:quite |really |fully )?"
     r"(?:commit (?:(?:it|him|her|them)sel(?:f|ves) )?to|(?:want|wish) to call|go (?:so|as) far as(?: to call"
@@ -116,75 +127,89 @@ _NOT_COMMITTED = (
     r"|\b(?:stop(?:s|ped)? short of|shies away from|hesitat(?:es|ed) (?:to|before)) (?:call(?:ing)?|diagnos(?:e"
     r"|ing))\s+"
 )
+"""Another doubt: "will not commit to pneumonia", "stopped short of calling it a mass"."""
 _NO_DOUBT = (
     r"\b(?:there (?:is|was) )?(?:no|without(?: an?| any)?|beyond(?: any| all| a)?) (?:doubt|question|denying)\b"
     r"(?! of\b)(?: (?:about|that|as to)\b)?(?: there (?:is|are|was)\b)?"
 )
+"""Such as "beyond any doubt"."""
 _NOT_LEFT_OUT = (
-    r"[,;.]?\s*\b(?:and )?(?:please )?do not (?:(?:omit|skip|leave out|drop|filter out|discard|reject|remove)\s"
+    rf"[,;.]?\s*\b(?:and )?(?:please )?do not (?:(?!exclude\b){LEAVE_OUT}\s"
     rf"|(?:exclude|rule out)\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b))[^,;.]*"
 )
-_HOW_FAR = (
-    r"\b(hard|difficult|impossible|able|fail(?:s|ed)?) to (?:[a-z]+ly|quite) (?=exclude|rule out)",
-    r"\1 to ",
-)
+"""Such as "do not omit those with edema"."""
 _NOTHING_LIKE = (
     r"\bnothing (?:that (?:is )?)?(?:suggest(?:s|ing|ive of)?|to suggest|indicat(?:es?|ing|ive of)|to indicate"
     r"|point(?:s|ing)? (?:to|towards?)|in keeping with|consistent with|compatible with|resembling|like|looks? like"
     r"|looking like|in the way of)\s+"
 )
+"""Such as "nothing suggesting edema"."""
 _NOTHING_THAT_IS = (
     r"\bnothing (?:that (?:is|was) |is )?"
     r"(?!(?:abnormal|wrong|else|acute|remarkable|more|special|unusual|significant|new)\b)"
     r"(?=(?:[a-z]+ed|broken|big|large|wide|swollen)\b)"
 )
+"""Such as "nothing collapsed"."""
 _DENIES = (
     r"(?<!\bnot )(?<!\bcannot )\b(?:explicitly |expressly |clearly )?"
     r"(?:den(?:y|ies|ied|ying)|negat(?:es?|ed|ing)|refut(?:es?|ed|ing))\s+"
     r"(?:that there (?:is|are|was|were) )?(?:(?:any|an?|the)\s+)?(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
+"""Such as "denies any edema"."""
 _HAS_EXCLUDED = (
     r"\b(?:radiologists?|readers?|reports?|they|he|she|who|that|which|having|ha(?:s|ve))\s+"
     r"(?:(?:explicitly|clearly|has|have)\s+)*"
     r"(?:excluded|ruled? out|rules out)\s+(?=[a-z])(?!by\b|and\b|or\b|in\b|on\b)"
 )
+"""Such as "the radiologist has ruled out edema"."""
 _EXCEPT_WHERE = (
     r"\b(?:except|other than|apart from|excluding)(?: for)?\s+(?:(?:where|when|if|in case)\s+)"
     rf"(?:(?:it|they|these|those|this|there)\s+{IS}\s+)?(?:accompanied by\s+)?"
 )
+"""Such as "except where there is edema"."""
 _MENTIONED = r"(?:mentioned|described|reported|noted|discussed|addressed|commented on|remarked on)"
-_CANNOT_BEHIND = (
+_WHERE_NOT_EXCLUDED = (
     r"\b(?:where|(?:in|for) (?:which|whom))\s+([^,;.]+?)\s+"
     r"(?:(?:could|can|was|were|is|are) ?not|ha(?:s|ve) not)(?: be| been)? (excluded|ruled out)\b"
 )
-_AFTER_NOS = r"(\bno [^,;.]+(?:,\s*(?:and )?no [^,;.]+)+),\s*(?!no\b|not\b|without\b|nor\b|or\b|and\b)([^,;.]+)$"
-_STRUCTURE_BEHIND = (
+"""Such as "in which edema could not be excluded"."""
+_WANTED_BEHIND_DENIALS = (
+    r"(\bno [^,;.]+(?:,\s*(?:and )?no [^,;.]+)+),\s*(?!no\b|not\b|without\b|nor\b|or\b|and\b)([^,;.]+)$"
+)
+"""Such as "no edema, no mass, effusion"."""
+_STRUCTURE_BEHIND_DENIAL = (
     r"(\b(?:no|without)\b[^,;.]*),\s+(?=(?:the )?(?:heart|lungs?|mediastinum|aorta|hila|bones|ribs|diaphragms?"
     r"|trachea|spine"
     r"|pleural spaces?|(?:costophrenic )?angles?)\s+(?:(?:is|are|being)\s+)?(?:not|normal|clear|sharp|intact|dry"
     r"|unremarkable"
     r"|midline|enlarged|big|wide)\b)"
 )
+"""Such as "no edema, heart enlarged"."""
 _FIRST_LEFT_OUT = (
     r"^\W*(?:excluding|(?:leav|sett|putt)ing aside|ignoring|disregarding|ruling out)\s+([^,;.]+?),\s*"
     r"(?=[^,;.]+$)(?!.*\b(?:or|and|nor)\b)"
 )
-_PARTED = (
+"""Such as "leaving aside edema, effusions"."""
+_VERB_IN_TWO = (
     r"\b(?:leav|filter|tak|keep|screen|weed|throw|sort)(?:e|ing)?\s+(?!out\b)([^,;.]{1,40}?)\s+(?:out|aside)"
     r"(?=\s*(?:$|[,;.)]|(?:and|but)\b))"
 )
+"""Such as "leave the edemas out"."""
 _PRESENT_BEHIND_DENIAL = (
     r"(\b(?:no|not|without)\b[^,;.]*),\s+(?!(?:no|not|or|nor|and|without)\b)([^,;.]+?)\s+"
     r"(?:(?:is|are|must be|should be)\s+)?(?:present|required|needed|wanted|in place)(?=\s*(?:$|[,;.]))"
 )
-_RATHER = (
+"""Such as "no edema, effusion present"."""
+_INSTEAD = (
     r"^\W*(?:please )?(?:instead of|rather than|in place of)\s+([^,;.]+?)"
     r"(?:,|\s+(?=(?:i|we|show|find|give|get|list|return)\b))\s*"
 )
+"""Such as "instead of edema, show effusions"."""
 _NOTHING_IN_PLEURA = (
     r"\b(?:(?:without|no|not)\s+(?:any|some)thing(?: at all)?|nothing(?: at all)?) (?:in|within) (?:the |his |her )?"
     r"pleural (?:space|cavity|cavitie)s?\b"
 )
+"""Such as "nothing in the pleural space"."""
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
@@ -215,7 +240,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\band (?:carr(?:y|ies)|bears?|displays?|contains?|features?|exhibits?|wears?)\s+", "; with "),
     (r"\bun(?:accompanied|associated|complicated) (?:by|with)\b", "without"),
     (r"\b(or|nor) (?:who|that|which|those who|those with|patients who) (?:ha(?:s|ve|d)|shows?)\b", r"\1"),
-    _HOW_FAR,
+    (r"\b(hard|difficult|impossible|able|fail(?:s|ed)?) to (?:[a-z]+ly|quite) (?=exclude|rule out)", r"\1 to "),
     (_NOT_LEFT_OUT, ""),
     (_CANNOT_EXCLUDE, r"cannot \1"),
     (
@@ -223,21 +248,21 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
         r"cannot exclude \1 or \2",
     ),
     (r"\b(?:can ?not|must never) be (enlarged|widened|blunted|elevated|tortuous|broken|dilated)\b", r"is not \1"),
-    (rf"(?:,|\bbut\b)\s*(?:but )?not {_SEEN} (?=(?:on|in|at)\b)", ", not "),
+    (rf"(?:,|\bbut\b)\s*(?:but )?not {SEEN} (?=(?:on|in|at)\b)", ", not "),
     (_NONE_ON_SIDE, r", not on the \1"),
     (_DENIES, "without "),
-    (_CANNOT_BEHIND, r"; \1 cannot be \2"),
+    (_WHERE_NOT_EXCLUDED, r"; \1 cannot be \2"),
     (_HAS_EXCLUDED, "without "),
-    (_AFTER_NOS, r"\1; \2"),
-    (_STRUCTURE_BEHIND, r"\1; "),
-    (_RATHER, r"without \1; "),
+    (_WANTED_BEHIND_DENIALS, r"\1; \2"),
+    (_STRUCTURE_BEHIND_DENIAL, r"\1; "),
+    (_INSTEAD, r"without \1; "),
     (_FIRST_LEFT_OUT, r"without \1; "),
-    (_PARTED, r"without \1; "),
+    (_VERB_IN_TWO, r"without \1; "),
     (_PRESENT_BEHIND_DENIAL, r"\1; \2"),
     (r"(\b(?:no|without)\b[^,;.]*?)\s+plus\s+", r"\1; with "),
     (r"(\bpositive\b[^;.]*?),\s*([^,;.]+?)\s+negative\b", r"\1; without \2"),
     (_NOTHING_IN_PLEURA, "with clear pleural spaces"),
-    (_LEFT_FROM, r"\2 without \1"),
+    (_TAKEN_FROM, r"\2 without \1"),
     (_MUST_BE_LEFT_OUT, r" without \1\2; "),
     (_NONE_PRESENT, r" without \1; "),
     (_NONE_WITH, "; without "),

@@ -7,6 +7,7 @@ from itertools import dropwhile
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from mcp_cxr.language._vocabulary import WORD, normalize
+from mcp_cxr.language.query._shared_patterns import SEEN
 from mcp_cxr.language.reader import NOTHING_ACUTE
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 Judgment: TypeAlias = Literal["normal", "no finding", "no acute finding", "abnormal"]
 
-_SEEN: Final = r"(?: (?:seen|detected|identified|noted|visible|of any (?:sort|kind|type)|whatsoever|at all))?"
+_SEEN: Final = rf"(?: (?:{SEEN}|of any (?:sort|kind|type)|whatsoever|at all))?"
 _NO: Final = (
     r"(?:(?:no|without|free (?:of|from)|lacking|not (?:show|have|demonstrate|contain)|(?:have|show|with|contain)\w* no)"
     r"(?: any)?(?: evidence of)?)"

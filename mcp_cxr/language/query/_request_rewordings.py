@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import ANYONE, IS, PEOPLE, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, PEOPLE, SEEN, STUDIES, Rewordings
 
 _IF_ANY = (
     rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
@@ -41,8 +41,7 @@ _ONLY_IF = (
 )
 _ASKED_TO = (
     r"(?:\b(?:i|we)\s+)?\b(?:want|wish|would like|like|prefer|intend|(?:be|make) (?:sure|certain)|remember|try"
-    r"|important"
-    r"|essential)\s+(?:you\s+)?to\s+(?=(?:exclude|omit|skip|leave out|avoid|drop|reject|filter out|discard|ignore)\b)"
+    rf"|important|essential)\s+(?:you\s+)?to\s+(?={LEAVE_OUT}\b)"
 )
 _NORMAL = r"(?:normal|unremarkable|negative|clear|clean|healthy|wnl)"
 _WHOLLY = (
@@ -51,8 +50,7 @@ _WHOLLY = (
     r"|without (?:any )?exception)"
 )
 _DETECTED = (
-    r"(?:\s+(?:(?:was|is|has been|could be) )?"
-    r"(?:detected|seen|found|noted|identified|visible|reported|mentioned|described))?"
+    rf"(?:\s+(?:(?:was|is|has been|could be) )?{SEEN})?"
     r"(?:\s+(?:on|in) (?:the|this) (?:film|image|x-?ray|radiograph|study|report|chest))?(?:\s+(?:at all|whatsoever))?"
 )
 _NOTHING_ABNORMAL = (
@@ -66,16 +64,15 @@ _ALSO_COUNTED = (
     r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
     r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
 )
-_SKIP = r"(?:exclude|skip|omit|leave|drop|reject|discard|ignore|remove)"
 _IF_THEN_SKIP = (
     r"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:if|when(?:ever)?|where)\s+"
     r"(?:(?:there (?:is|are)|it (?:also )?(?:has|shows)|they (?:also )?(?:have|show))\s+)?"
     r"(?:(?:also|any|an?)\s+)*([^,;.]+?)(?:\s+(?:is|are)(?: also)? (?:present|seen|there|reported|mentioned))?,?\s+"
-    rf"(?:then\s+)?(?:please\s+)?{_SKIP}(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$"
-    rf"|[,;.]))"
+    rf"(?:then\s+)?(?:please\s+)?(?:{LEAVE_OUT}|leave)"
+    r"(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$|[,;.]))"
 )
 _DENIALS_SKIPPED = (
-    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:{_SKIP}|leave out|filter out|not)\s+"
+    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:{LEAVE_OUT}|not)\s+"
     rf"(?:(?:the|any|all|those|{ANYONE}|mentions)\s+)*"
     r"(?:(?:that|which|where|in which)\s+)?(?:(?:merely|only|just|simply|explicitly)\s+)*"
     r"(?:(?:say|state|mention|report|note)s?\s+(?:that\s+)?(?:there\s+(?:is|are)\s+none"

@@ -16,3 +16,10 @@ ANYONE: Final = (
 )
 """Whom or what a request asks for or leaves out."""
 SIDES: Final = r"(?:left|right)"
+LEAVE_OUT: Final = r"(?:exclude|omit|skip|leave out|drop|filter out|discard|reject|remove|ignore|avoid)"
+"""Verbs of a request that leaves something out."""
+SEEN: Final = (
+    r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
+    r"|mentioned|reported|described|documented|stated|there)"
+)
+"""What a report says of a finding that is there."""

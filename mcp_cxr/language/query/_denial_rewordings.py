@@ -1,6 +1,7 @@
 """How a query denies otherwise than a report, and what a report says instead: "nobody mentions edema".
 
-They are applied after all others, in this order.
+They are applied after those of `_rewordings.py`, in this order. After them, `_request_wording.py` words exceptions and
+what is left out as denials.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from typing import Final
 
 from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, SEEN, SIDES, STUDIES, Rewordings
 
-_KINDS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
+_MODIFIERS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
+"""Sides, sizes and ages that one another replace: "not left but right"."""
 _FOREIGN_DENIALS = (
     r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
     r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
@@ -21,7 +23,7 @@ _IS_NOT = (
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
 """Such as "nodules that are not calcified", "effusions, but not small"."""
-_TELL_APART = (
+_CANNOT_DISTINGUISH = (
     r"\b(?:cannot|can not|can['\u2019]t|hard to|difficult to|unable to) (?:tell|distinguish|differentiate)"
     r"\s+([^,;.]+?) from "
 )
@@ -213,7 +215,7 @@ _NOTHING_IN_PLEURA = (
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
-    (rf"\bnot\s+(?:{_KINDS}),?\s+but\s+(?=(?:{_KINDS})\b)", ""),
+    (rf"\bnot\s+(?:{_MODIFIERS}),?\s+but\s+(?=(?:{_MODIFIERS})\b)", ""),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),
@@ -288,7 +290,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
-    (_TELL_APART, r"\1 versus "),
+    (_CANNOT_DISTINGUISH, r"\1 versus "),
     (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),

@@ -1,7 +1,7 @@
-"""Tells English from other languages, and everyday words, which are not corrected, from all others.
+"""Tells whether a query is in English, and whether a word is everyday English, which is not corrected.
 
-A text of another language has its letters, or one of a few words that no English text has. Everyday words are those of
-pyspellchecker's word list.
+A text is taken as another language if it has letters beyond ASCII, or one of a few common words that English lacks
+("ohne", "sans"). Everyday words are those that pyspellchecker's word list counts more than 50 times.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from spellchecker import WordFrequency
 
 _RARE = 50
-"""How often the list counts the words that its source texts hardly have; single edits of names of findings are among
-them, such as cingula and bronchia."""
+"""The count up to which a word of the list is rare, and may be corrected: "cingula" and "bronchia" are in the list, and
+one edit from names of findings."""
 
 _OTHER_LANGUAGES = frozenset(
     "mit ohne und oder kein keine keinen nicht rechts links beidseits rechte linke rechter linker das"

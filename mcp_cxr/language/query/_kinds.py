@@ -1,4 +1,7 @@
-"""Names the finding of which a query asks for, or leaves out, a kind: "effusions, without small ones"."""
+"""Rewords a query so that words which describe a finding stand beside its name.
+
+"Effusions, without small ones" becomes "effusions, without small effusions".
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Reads what a request lists, and of which one or all must be there: "at least one of {edema, effusion}"."""
+"""Rewords the lists of a request of which one, all or none must be there, with "or", "with" or "without".
+
+"At least one of {edema, effusion}" becomes "(edema or effusion)".
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,11 @@ import re
 
 from mcp_cxr.language.reader import mentions_in
 
-_KINDS = r"(?:findings?|conditions?|criteri(?:a|on)|devices?|items?|signs?)"
+_LIST_NOUNS = r"(?:findings?|conditions?|criteri(?:a|on)|devices?|items?|signs?)"
+"""What a request calls that which it lists: "any of these findings: edema, mass"."""
 _LISTED = (
     r"(?:the following|these|those)(?:\s+(?:\d|two|three|four))?"
-    rf"(?:\s+{_KINDS})?"
+    rf"(?:\s+{_LIST_NOUNS})?"
     r"(?:\s+(?:will do|(?:is|are) (?:fine|enough|ok(?:ay)?|sufficient)|suffices?|counts?))?\s*"
     r"(?::|\s[-\u2013]\s|(?=[\[{(]))"
 )
@@ -18,7 +22,7 @@ _CHOICE = re.compile(
     r"|(?<!every )(?<!each )(?:at least\s+)?(?:(?:any )?(?:one|1)(?:\s+or\s+(?:more|several|both))?|any(?:\s+number)?"
     r"|either|some)\s+of\s*"
     rf"(?:{_LISTED}|:|(?=\s[\[{{(]))"
-    rf"|(?:any|either|one)\s+{_KINDS}\s*:"
+    rf"|(?:any|either|one)\s+{_LIST_NOUNS}\s*:"
     rf"|(?:exactly\s+(?:one|1)|at least\s+(?:two|2|three|3))\s+of(?:\s+{_LISTED}|\s*:)?)\s*"
     r"(?P<list>[\[{(][^\[\](){}]*[\])}]|[^.]*)",
     re.IGNORECASE,
@@ -41,7 +45,7 @@ _CHOICE_BEHIND = re.compile(
 _ALL = re.compile(
     r"\b(?:all|both|(?:each|every)(?:\s+one)?)(?:\s+of)?(?:\s+(?:these|those|them|the|following|two|three|four|five"
     r"|[2-5]))*"
-    rf"(?:\s+{_KINDS})?(?:\s+(?:(?:must|should|needs?\s+to|ha(?:s|ve)\s+to)\s+be\s+)?"
+    rf"(?:\s+{_LIST_NOUNS})?(?:\s+(?:(?:must|should|needs?\s+to|ha(?:s|ve)\s+to)\s+be\s+)?"
     r"(?:present|there|reported|met|fulfilled|satisfied|required|needed|wanted|together))?"
     r"\s*:\s*(?P<list>[^:.]*)",
     re.IGNORECASE,
@@ -51,7 +55,8 @@ _EXCLUSION = re.compile(
     r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden"
     r"|prohibited|ineligible"
     r"|unwanted|undesired|disallowed|exclu(?:ded?|ding|sions?)|reject(?:ed)?|omit|avoid|skip|negat(?:ed|ives?|ions?)"
-    rf"|absent|denied|ruled out|minus|never|without|not)(?:\s+{_KINDS})?\s*[:=]\s*(?!no\b|none\b|not\b|without\b|any\b)"
+    rf"|absent|denied|ruled out|minus|never|without|not)(?:\s+{_LIST_NOUNS})?\s*[:=]\s*"
+    r"(?!no\b|none\b|not\b|without\b|any\b)"
     r"(?P<list>(?:(?![,{]\s*[\w ]{3,30}[:=])[^.;])*)",
     re.IGNORECASE,
 )

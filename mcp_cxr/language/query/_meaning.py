@@ -48,7 +48,10 @@ AlternativeTerms: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class WantedFinding:
-    """One finding that a query asks for or rules out, with what must be stated of it in the same mention."""
+    """One finding that a query asks for, with what must be stated of it in the same mention.
+
+    What a query rules out is held in the same form, in `QueryMeaning.ruled_out`: a study that states it is no result.
+    """
 
     name: str
     modifiers: frozenset[str] = frozenset()

@@ -60,8 +60,9 @@ _NAMES: Final = {
     + _NUMBER
     + rf"){_OF_FINDINGS}",
 }
-_KEPT = ("denial", "exclusive", "alone", "several")
-"""What stays in the query, because a part of it can be held: "more than three nodules" are multiple nodules."""
+_LEFT_IN_QUERY = ("denial", "exclusive", "alone", "several")
+"""Groups of the pattern whose words stay in the query, because findings can hold a part of them: "more than three
+nodules" are multiple nodules."""
 _NOT_APPLIED = re.compile("|".join(_NAMES.values()), re.IGNORECASE)
 
 _OTHERS = re.compile(
@@ -74,7 +75,7 @@ _LAST_COMMA = re.compile(r",(?=[^,]*$)")
 def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
     """Return a query without the conditions that nothing can hold, and these conditions as written."""
     named = [next(filter(None, map(match.__getitem__, _NAMES))) for match in _NOT_APPLIED.finditer(query)]
-    rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _KEPT)), ""), query)
+    rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _LEFT_IN_QUERY)), ""), query)
     rest = " ".join(rest.split())
     if (others := _OTHERS.search(rest)) and not any(one.finding for one in mentions_in(others["what"], is_query=True)):
         named.append(others["others"])

@@ -1,7 +1,8 @@
 """Corrects misspelled words of reports that name findings: "pneumothroax", "effussion".
 
-A word is taken for the one word of a finding's name that is one edit away. Words are compared by deletions, as SymSpell
-(Garbe 2012) does, so that none is compared with all others.
+A word of seven letters or more is taken for the one word of a finding's name that is one edit away, if that has eight
+letters or more and does not end in -ed or -ing; a few others are named in `_ALSO_CORRECTED_TO`. Words are compared by
+deletions, as SymSpell (Garbe 2012) does, so that none is compared with all others.
 """
 
 from __future__ import annotations

@@ -29,15 +29,16 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._modifier_values import IndexedValues
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-_OF_LISTS = SEPARATORS | {"to"}
-_NO_AMOUNT = frozenset({"new", "unchanged"})
-"""Changes that are not small or large."""
+_LIST_SEPARATORS = SEPARATORS | {"to"}
+"""Words between the modifiers of a list or a range: "small to moderate"."""
+_CHANGES_WITHOUT_DEGREE = frozenset({"new", "unchanged"})
+"""Changes that have no degree: in "small new effusion", "small" is the size of the effusion."""
 _LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
 _PAIRED_PLACES = frozenset("bases apices lobes lungs zones fields hila".split())
 _PAIRED = frozenset("diaphragms hemidiaphragms angles sulci recesses hila hemithoraces".split())
 """Words in the plural for what there is one of on each side: in a place, and in the name of a finding or structure."""
 _ONE_OF = frozenset({"one", "either"})
-_NEAR = 3  # tokens before a place
+_MOST_BEFORE_PLACE = 3  # tokens from "one" to the place: "one of the bases"
 _JOINING = frozenset({"and", "or", "but", "to"})
 """Words between the modifiers of a phrase."""
 _AMOUNTS = frozenset("amount amounts area areas degree volume component focus foci".split())
@@ -126,9 +127,10 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
 
 
 def _without_density(sentence: Sentence, at: int, own: list[IndexedValues]) -> list[IndexedValues]:
-    """Return the modifiers of a finding without an "increased" that does not say how it changed.
+    """Return the modifiers of a finding without an "increased" that says how dense it is, not how it changed.
 
-    "Increased opacity has improved" is improved, "stable increased opacity" is stable.
+    "Increased" before a finding is dense if another change is stated: "increased opacity has improved" is improved,
+    "stable increased opacity" is unchanged. It stays a change if sides are stated both before and behind the finding.
     """
     changes = [index for index, values in own if dimensions()[values[0]] == "change"]
     if len(changes) == 1:
@@ -206,7 +208,7 @@ def _is_at_both(sentence: Sentence, indices: Sequence[int]) -> bool:
     spans = [sentence.spans[index] for index in indices]
     return any(
         sentence.words(span)[-1] in _PAIRED_PLACES
-        and _ONE_OF.isdisjoint(sentence.tokens[max(0, span.start - _NEAR) : span.start])
+        and _ONE_OF.isdisjoint(sentence.tokens[max(0, span.start - _MOST_BEFORE_PLACE) : span.start])
         for span in spans
     )
 
@@ -278,10 +280,10 @@ def _is_degree(sentence: Sentence, index: int, said: frozenset[int]) -> bool:
     following = next((one for one in spans[index + 1 :] if one.first != "interval"), None)
     is_adverb = spans[index].first.endswith("ly") or spans[index].first == "somewhat"
     if following and following.entry is None and is_adverb:
-        return following.first.isalpha() and following.first not in _OF_LISTS and following.start not in said
+        return following.first.isalpha() and following.first not in _LIST_SEPARATORS and following.start not in said
     if following is None or following.dimension != "change" or following.start in said:
         return False
-    if set(values_of(sentence, following)) & _NO_AMOUNT:
+    if set(values_of(sentence, following)) & _CHANGES_WITHOUT_DEGREE:
         return False
     is_noun = sentence.tokens[following.end : following.end + 1] in (["of"], ["in"])
     return is_adverb or is_noun or not sentence.words(following)[-1].endswith("ing")

@@ -1,6 +1,6 @@
-"""Says which finding a finding is where it stands, and what a radiologist takes for granted of its place.
+"""Replaces a finding by the narrower one that it is at its place, and adds places that reports leave out.
 
-A fracture of a rib is a rib fracture. In a chest radiograph the spine is the thoracic spine unless another is named.
+A fracture of a rib is a rib fracture. In a chest radiograph the spine is the thoracic one unless another part is named.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ _GONE_ON_ONE_SIDE = re.compile(
     r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
 )
 """The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
-_ASKED = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
+_QUESTION_MARK = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
@@ -45,7 +45,7 @@ _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "fiel
 
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
-    words = _ASKED.sub("query ", normalize(text))
+    words = _QUESTION_MARK.sub("query ", normalize(text))
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)

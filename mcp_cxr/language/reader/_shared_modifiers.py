@@ -21,7 +21,7 @@ _ADJACENT = frozenset("adjacent associated overlying underlying surrounding subj
 """Words for what is at the place of the finding before."""
 _DIRECTED = frozenset({"mediastinal shift", "tracheal deviation"})
 """Findings whose side is where something went: "deviated to the right by a goiter"."""
-_OF_LISTS = frozenset({",", "and", "the", "a", "an", "chest", "wall"})
+_BETWEEN_LISTED = frozenset({",", "and", "the", "a", "an", "chest", "wall"})
 """Words between the findings of a list, besides modifiers."""
 _ON_ONE_SIDE = frozenset(
     "central venous catheter|chest tube|pacemaker|implantable cardioverter defibrillator".split("|")
@@ -163,7 +163,7 @@ def _is_of_several(spans: Sequence[Span]) -> bool:
 
 def _goes_on_with_list(sentence: Sentence, span: Span) -> bool:
     is_joined = span.entry is None or span.is_cue("end")  # ", a"
-    return isinstance(span.entry, Modifier) or (is_joined and _OF_LISTS.issuperset(sentence.words(span)))
+    return isinstance(span.entry, Modifier) or (is_joined and _BETWEEN_LISTED.issuperset(sentence.words(span)))
 
 
 def _takes_place_of(entry: FindingEntry, other: FindingEntry, *, takes_side: bool) -> bool:

@@ -1,4 +1,8 @@
-"""Indexes the spans of a sentence by kind, so that a long sentence takes no longer than its words in short ones."""
+"""Looks up the spans of a sentence by kind: the next verb, the commas before a finding.
+
+The spans of a kind are found once and kept sorted, so that the time to read a sentence grows with its length, not with
+the square of it.
+"""
 
 from __future__ import annotations
 

@@ -1,16 +1,18 @@
 """What a query says otherwise than a report, and what a report says instead, in groups by what is reworded.
 
 A new wording belongs in the group that its words are about. Within a group the order counts: a rewording sees what the
-ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, how studies are
-asked for in `_request_rewordings.py`, and a denial in `_denial_rewordings.py`.
+ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, a place in
+everyday words in `_place_rewordings.py`, how studies are asked for in `_request_rewordings.py`, and a denial in
+`_denial_rewordings.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from mcp_cxr.language.query._place_rewordings import PLACE_REWORDINGS
 from mcp_cxr.language.query._request_rewordings import REQUEST_REWORDINGS
-from mcp_cxr.language.query._shared_patterns import IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, IS, SIDES, STUDIES, Rewordings
 
 _CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
 _CONTRACTIONS: Final[Rewordings] = (
@@ -149,12 +151,11 @@ _HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
 _OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
 _UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
 _A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
-_AS_IT_SHOULD_BE = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 _HEART_A_LITTLE = (
     r"\bheart\s+(?:(?:is|looks|appears|seems|was|size)\s+)*(?:(?:only|just)\s+)*"
     rf"(?:{_A_LITTLE}|slightly|mildly|marginally)\s+"
     r"(?:on the (?:big|large) side|(?:too\s+)?(?:big|large|enlarged)"
-    rf"|(?:larg|bigg)er(?:\s+than\s+{_AS_IT_SHOULD_BE})?)\b"
+    rf"|(?:larg|bigg)er(?:\s+than\s+{AS_IT_SHOULD_BE})?)\b"
 )
 _HEART_AT_LIMIT = (
     rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
@@ -297,99 +298,13 @@ _NUMBERS: Final[Rewordings] = (
 )
 """How many there are of a finding."""
 
-_ONE_DIAPHRAGM_HIGHER = (
-    rf"\b({SIDES}) ((?:hemi-?\s?)?diaphragm)(?: dome)?\s+"
-    r"(?:(?:that|which|is|was|sits|sitting|lies|lying|rides|riding|being)\s+)*"
-    rf"(?:[a-z]+ly\s+|much\s+)?higher than (?:the |its )?(?:{SIDES}|other|opposite)(?: one| side| \2)?\b"
-)
-_SOME_FLUID = (
-    rf"\b(trace|tiny|small|moderate|large|massive|bilateral|sided|{SIDES}) fluid\b"
-    r"(?![ -](?:filled|level|overload|collection|in|within|along|tracking|around|on the lung))"
-)
-_FLUID_AT = (
-    r"(?<!pleural )(?<!pericardial )(?<!loculated )\bfluid"
-    rf"(?=,?\s+(?:(?:on|at)\s+)?(?:(?:the|both|either|one)\s+)?(?:{SIDES}|sides?|bilateral(?:ly)?|bas(?:e|es))\b)"
-)
-_HIGH_DIAPHRAGM = (
-    r"(diaphragms?)\s+(?:that\s+)?"
-    r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
-    rf"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than {_AS_IT_SHOULD_BE}\b)?"
-    rf"|higher than {_AS_IT_SHOULD_BE}\b)"
-)
-_NO_DEEP_BREATH = (
-    r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) take (?:in )?an? "
-    r"(?:deep|full|big|good|proper|decent)(?: enough)? (?:breath|inspiration)\b(?: in\b)?"
-)
-_LINE_IN_A_VEIN = (
-    r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+(?:(?:going|running|ending|placed)\s+)?"
-    r"(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?(?:big|large|main|central|great|neck)\s+veins?\b"
-)
-_STOMACH_MOVED = (
-    r"(?:\b(?:an? |the )?(?:bit|part|piece|portion|some) of (?:the )?)?\bstomach\s+"
-    r"(?:that |which )?(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?"
-    r"(?:in|into|through) the (?:chest|diaphragm)\b"
-)
-_FLUID_AROUND = (
-    r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
-    r"(?:on|a?round|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
-)
-_ANGLE_BEFORE = (
-    r"(?<!phrenic )(?<!cp )\bangles?\s+"
-    r"(?=(?:(?:is|are|was|were|being|look|looks|have to be|has to be|must be|should be)\s+)?"
-    r"(?:blunted|sharp|obscured|obliterated|clear)\b)"
-)
-_ANGLE_BEHIND = rf"\b(blunted|blunting of|obscured|sharp)\s+((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
-_PLACES: Final[Rewordings] = (
-    (r"\bangles (?:that|which) are not blunted\b", "sharp angles"),
-    (_ANGLE_BEFORE, "costophrenic angle "),
-    (_ANGLE_BEHIND, r"\1 \2costophrenic angle"),
-    (r"\b(?:my|his|her|their|our|your)\b", "the"),
-    (r"\bbottoms? of both lungs\b", "both bases"),
-    (r"\btops? of both lungs\b", "both apices"),
-    (r"\bfree (?=(?:pleural )?fluid\b)", ""),
-    (r"\bwater (?=(?:a?round|surrounding|in) the\b)", "fluid "),
-    (_LINE_IN_A_VEIN, "central venous catheter"),
-    (r"\b(?:near|next to|close to|beside|leading to) the heart\b", ""),
-    (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
-    (_NO_DEEP_BREATH, "low lung volumes"),
-    (_ONE_DIAPHRAGM_HIGHER, r"elevated \1 \2"),
-    (_SOME_FLUID, r"\1 pleural fluid"),
-    (_FLUID_AT, "pleural fluid"),
-    (r"\bliquid\b(?= (?:in|on|around|at)\b)|(?<=pleural )liquid\b", "fluid"),
-    (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
-    (_FLUID_AROUND, "pleural fluid, "),
-    (_STOMACH_MOVED, "stomach in the chest"),
-    (rf"\bblood in the ((?:{SIDES} )?)chest(?: cavity)?\b", r"\1 hemothorax"),
-    (r"\bair\s+(?:[a-z]+ing |[a-z]+ed )?under the skin\b", "subcutaneous emphysema"),
-    (r"\blungs? (?:(?:is|are) )?(?:full of|filled with) (?:fluid|water)\b", "pulmonary edema"),
-    (r"\blungs (?:that )?(?:are|look|appear|seem) (?:too )?(?:big|large)\b", "hyperinflation"),
-    (r"\bheart (?:is|was) weak\b|\bweak heart\b", "heart failure"),
-    (rf"\bfluid in the ((?:{SIDES} )?)chest(?: cavity)?\b", r"\1 pleural fluid"),
-    (rf",?\s*\bboth (?=(?:on|in|at) the {SIDES}\b)", " "),
-    (r"\b(air|gas) (under|beneath|below) both (hemi)?diaphragms\b", r"\1 \2 the diaphragm"),
-    (r",?\s*\b(?:(?:on|in|at)\s+)?either (?:side|lung)\b", ""),
-    (r"(\bor\s+[\w\s-]+?),\s*(?:left or right|right or left)(?=\s*(?:$|[,;.)]))", r"\1"),
-    (
-        r"\bheart (?:is |has been )?(?:shifted|displaced|pushed|pulled)(?: over)? (?=to the)",
-        "mediastinum is shifted ",
-    ),
-    (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
-    (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{SIDES}\b)", " "),
-    (r"\bin (?:place|situ)\b(?! of\b)", ""),
-    (r"\bglands? (?:in|of) the mediastinum\b", "mediastinal lymph nodes"),
-    (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
-    (r"\bhigh(?=(?:[ -](?:lying|sitting|standing))?\s(?:(?:left|right)\s)?(?:hemi-?\s?)?diaphragms?\b)", "elevated"),
-    (_HIGH_DIAPHRAGM, r"\1 is elevated"),
-)
-"""Where a finding is, in everyday words."""
-
 REWORDINGS: Final = (
     *_CONTRACTIONS,
     *_ABBREVIATIONS,
     *_SIGNS,
     *_CHANGES,
     *REQUEST_REWORDINGS,
-    *_PLACES,
+    *PLACE_REWORDINGS,
     *_SIZES,
     *_LISTS,
     *_NUMBERS,

@@ -23,3 +23,5 @@ SEEN: Final = (
     r"|mentioned|reported|described|documented|stated|there)"
 )
 """What a report says of a finding that is there."""
+AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
+"""What something is compared with that is too large or too high: "bigger than normal"."""

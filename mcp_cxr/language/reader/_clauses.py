@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language._vocabulary import Cue
     from mcp_cxr.language.reader._spans import Span
 
+_NEAR_NOT = 3  # tokens between "not" and what it denies: "has not been removed"
 _COPULAS = frozenset({"is", "are", "appears", "remains"})
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
@@ -56,11 +57,18 @@ class Clauses(IndexedSentence):
         starts += firsts[max(0, later - 1) : later]
         start = max([*starts, *self._last_of_statements(index, cue)])
         is_pronoun = span.first == "none" or (start and self._spans[start - 1].first in ("which", "that"))
-        is_of_before = is_pronoun or cue.status == "resolved"  # "effusion was seen in May, but has cleared"
+        is_of_before = is_pronoun or self._ends_clause(index, cue)  # "effusion was seen in May, but has cleared"
         if is_of_before and not self._any("named", start, index):  # "evaluation for edema is limited, but none is seen"
-            named = bisect_left(self._all("named"), index)
-            start = min([start, *self._all("named")[max(0, named - 1) : named]])
+            named = bisect_left(self._all("finding"), index)
+            start = min([start, *self._all("finding")[max(0, named - 1) : named]])
         return start
+
+    def _ends_clause(self, index: int, cue: Cue) -> bool:
+        """Whether a cue that denies ends its clause, so that it is said of what was named before, wherever that was."""
+        rest = self._spans[index + 1 : self._next("end", index + 1)]
+        is_denied = "not" in self._tokens[max(0, self._token(index) - _NEAR_NOT) : self._token(index)]
+        is_last = not any(isinstance(span.entry, Modifier) for span in rest)
+        return cue.status in ("resolved", "absent") and is_last and not is_denied
 
     def _last_of_statements(self, index: int, cue: Cue) -> Iterator[int]:
         """Yield where the finding before a cue begins, if it is no list: "cardiomegaly, pneumonia not excluded"."""

@@ -13,7 +13,7 @@ from mcp_cxr.language.reader._span_index import MOST_BEFORE
 from mcp_cxr.language.reader._spans import VERBS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
@@ -23,6 +23,7 @@ _EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate in
 _SHOWED = ("showed", "demonstrated", "revealed")
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "previously", "formerly", "ct", "mri"})
 _WHERE = frozenset({"on", "in", "at"})
+_MOST_OF_EXAMINATION = 6  # words that name one at the start of a clause
 _NOW = frozenset({"now", "currently", "today"})
 _BEFORE_COMPARED = frozenset({"that", "which", "than", "as", "where"})
 """Words behind which another examination is only compared with: "larger than it was on the prior study"."""
@@ -46,6 +47,13 @@ class Status(StrEnum):
     ABSENT = "absent"
 
 
+def _names_examination(words: Sequence[str]) -> bool:
+    """Whether words name another examination: "on the previous radiograph"."""
+    return any(
+        one in _WHERE and not _OTHER_EXAMINATIONS.isdisjoint(words[at + 1 : at + 4]) for at, one in enumerate(words)
+    )
+
+
 def _may_precede_change(span: Span) -> bool:
     """Whether a word says nothing of whether a finding is there: "no significant acute worsening"."""
     return span.first in _BEFORE_CHANGES or span.dimension in ("age", "pattern")
@@ -65,7 +73,7 @@ class Scopes(Clauses):
             elif self._says_of_the_past(index) and self._is_of_another_examination(index):
                 self._cover("history", index + 1, self._next("end", index + 1))
             elif self._was_on_another_examination(index):
-                self._cover("history", self._clause_start(index), index)
+                self._cover("history", self._clause_start(index), self._next("mark", index))
 
     def holds(self, status: str, token: int) -> bool:
         """Whether a token is in the scope of a cue for `status`."""
@@ -108,12 +116,19 @@ class Scopes(Clauses):
         return not _OTHER_EXAMINATIONS.isdisjoint(before) and not self._any("named", 0, verb)
 
     def _was_on_another_examination(self, verb: int) -> bool:
-        """Whether a clause ends by saying where something was before: "an effusion was seen on the prior exam"."""
-        before, behind = self._tokens[: self._token(verb)], self._tokens[self._token(verb) + 1 :]
+        """Whether a clause says where something was before: "an effusion was seen on the prior exam"."""
+        start, end = self._clause_start(verb), self._next("mark", verb)
+        before = self._tokens[self._token(start) : self._token(verb)]
         if self._spans[verb].first not in ("was", "were") or not _BEFORE_COMPARED.isdisjoint(before[-3:]):
             return False
-        is_there = bool(_WHERE.intersection(behind[:2])) and not _OTHER_EXAMINATIONS.isdisjoint(behind)
-        return is_there and (VERBS | _NOW).isdisjoint(behind) and not self._any("named", verb, len(self._spans))
+        behind, rest = self._tokens[self._token(verb) + 1 : self._token(end)], self._tokens[self._token(end) :]
+        names_other = self._any(
+            "named", end, len(self._spans)
+        )  # "..., which is smaller" goes on about it, "no edema" not
+        goes_on = not (VERBS | _NOW).isdisjoint(behind if names_other else [*behind, *rest])
+        is_last = _names_examination(behind) and (before[-1:] == ["there"] or not self._any("named", verb, end))
+        is_first = _names_examination(self._tokens[:_MOST_OF_EXAMINATION]) and not self._any("named", 0, start)
+        return not goes_on and (is_last or is_first)
 
     def _ranges(self, index: int, span: Span, cue: Cue) -> Iterator[tuple[int, int]]:
         """Yield the first span of each range in the scope of a cue, and the span that ends it."""

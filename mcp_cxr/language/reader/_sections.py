@@ -17,7 +17,9 @@ from mcp_cxr.language._vocabulary import findings, stems_of
 from mcp_cxr.language.reader._modifier_values import modifier_values
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
+
+    from mcp_cxr.language._vocabulary import FindingEntry
 
 
 class SectionKind(StrEnum):
@@ -276,8 +278,25 @@ _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 _LONGEST_STATEMENT = 2_000  # characters
 _NARROWEST = 60  # characters: no report is wrapped at less
-_NARROWEST_BY_HAND, _UNEVEN = 40, 10  # characters: a report whose lines were ended by hand, and by how much they differ
+_NARROWEST_BY_HAND, _UNEVEN = 50, 10  # characters: a report whose lines were ended by hand, and by how much they differ
 _DENYING = re.compile(r"(?:there (?:is|are) )?(?:no|without|negative for)\b", re.IGNORECASE)
+_DENIAL_ALONE = re.compile(
+    r"(?:there (?:is|are) )?"
+    r"(?:(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?(?: any)?|negative for"
+    r"|(?:(?:the )?lungs? (?:is|are) )?(?:free|clear) of|none of the following|absence of|absent|denied)\s*[:.]*",
+    re.IGNORECASE,
+)
+"""A denial of what lines below it name."""
+_DENIED_TOGETHER = (
+    "Atelectasis",
+    "Consolidation",
+    "Edema",
+    "Lung Opacity",
+    "Pleural Effusion",
+    "Pneumonia",
+    "Pneumothorax",
+)
+"""Labels of the findings that reports deny in lists."""
 _GOING_ON = frozenset(
     "a an and are as at be been but by due for from has have in into is may no nor not of on or over than that the to"
     " was were which while with within without".split()
@@ -320,26 +339,37 @@ def _points(block: str) -> Iterator[str]:
 
 
 def _blocks(text: str) -> Iterator[str]:
-    """Yield the text with wrapped lines joined; a line that was ended before it was full stands alone."""
+    """Yield the text with wrapped lines joined; a line that was ended before it was full stands alone.
+
+    Lines that only name findings below "no evidence of" are statements with these words.
+    """
     lines = [line.rstrip() for line in text.split("\n")]
     longest = max(map(len, lines))
-    block = ""
-    previous = ""
+    block = previous = denial = ""
     for line in lines:
-        words = line.split()
-        is_next = not words or bool(_BULLET.match(line))
-        if block and not is_next:
-            is_next = _was_ended(previous, words[0], longest) and not _is_denied_item(block, words)
-        if is_next:
+        item = line.strip() if line.strip()[:1].isdigit() else _BULLET.sub("", line).strip()
+        if _DENIAL_ALONE.fullmatch(block):
+            denial, block = block.rstrip(" :."), ""
+        if not line.strip():
             yield from filter(None, [block])
-            block = ""
-        block = (
-            f"{block} {_BULLET.sub('', line).strip()}".strip()
-            if not line.strip()[:1].isdigit()
-            else f"{block} {line.strip()}".strip()
-        )
+            block = denial = ""
+        elif denial and _finding_named(item):
+            yield from filter(None, [block])
+            block = f"{denial} {item}"
+        elif denial and not block:
+            block, denial = f"{denial} {item}", ""
+        elif block and (_BULLET.match(line) or _is_ended(block, previous, item, longest)):
+            yield block
+            block, denial = item, ""
+        else:
+            block = f"{block} {item}".strip()
         previous = line
     yield from filter(None, [block])
+
+
+def _is_ended(block: str, line: str, item: str, longest: int) -> bool:
+    """Whether a text ended with its last line, so that the next one is a statement of its own."""
+    return _was_ended(line, item.split(maxsplit=1)[0], longest) and not _is_denied_item(block, line, item)
 
 
 def _was_ended(line: str, following: str, longest: int) -> bool:
@@ -358,18 +388,21 @@ def _was_ended(line: str, following: str, longest: int) -> bool:
     is_cut = "__" in line or line.endswith((",", ":", "-", "/"))  # a removed word made the line shorter
     last = line.rsplit(maxsplit=1)[-1].lower()
     goes_on = is_cut or not _GOING_ON.isdisjoint((following, last)) or bool(modifier_values(last))
-    goes_on = goes_on or _is_name(f"{last} {following}")
+    goes_on = goes_on or _finding_named(f"{last} {following}") is not None
     return not goes_on and max(_NARROWEST_BY_HAND, longest) - len(line) - len(following) > _UNEVEN
 
 
-def _is_denied_item(block: str, words: Sequence[str]) -> bool:
-    """Whether a line only names what a list of lines goes on denying: "no effusion", "consolidation", "edema"."""
-    is_noun = words[0].islower() and not words[-1].endswith("ed") and not any(map(modifier_values, words))
-    return is_noun and bool(_DENYING.match(block)) and not block.endswith((".", ";")) and _is_name(" ".join(words))
+def _is_denied_item(block: str, line: str, item: str) -> bool:
+    """Whether a line only names what the lines before it deny, too: "no effusion", then "edema", not "kyphosis"."""
+    if not _DENYING.match(block) or block.endswith((".", ";")):
+        return False
+    before = _finding_named(_DENYING.sub("", line))
+    named = _finding_named(item)
+    return all(one is not None and one.label in _DENIED_TOGETHER for one in (before, named))
 
 
-def _is_name(words: str) -> bool:
-    """Whether words are one name of a finding: "pleural effusion"."""
+def _finding_named(words: str) -> FindingEntry | None:
+    """Return the finding that words name, if they name nothing else: "pleural effusion"."""
     stems = stems_of(words)
     found = findings().longest_at(stems, 0)
-    return found is not None and found[0] == len(stems)
+    return found[1] if found is not None and found[0] == len(stems) else None

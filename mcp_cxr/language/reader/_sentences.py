@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
-_GONE = r"(?:(?:has|have|is|are|now|since|completely|fully)\s+)*(?:resolved|cleared|disappeared|gone)"
+_GONE = (
+    r"(?:(?:has|have|is|are|been|now|since|completely|fully)\s+)*"
+    r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
+)
 _ONE_OF_BOTH_GONE = re.compile(
     rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
     rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
@@ -28,6 +31,14 @@ _GONE_ON_ONE_SIDE = re.compile(
     r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
 )
 """The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
+_COLON_BEHIND = re.compile(
+    r"^((?:there (?:is|are) )?(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?"
+    r"|negative for|none of the following|absent|denied|possible|probable|question of|suspicious for|resolved)"
+    r"\s*[:;]\s*(?=\w)"
+)
+"""A cue apart from what it is said of: "no evidence of: edema", "possible: pneumonia"."""
+_OTHER_SIDE = re.compile(r", (?:the )?(left|right)(?: side)? (?=(?:is|are|remains?|persists?)\b)")
+"""What stays on the other side: "right pneumothorax has resolved, left is unchanged"."""
 _QUESTION_MARK = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
@@ -49,6 +60,8 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     if "extubat" in words and not is_query:
         for short, full in _IN_FULL.items():
             words = words.replace(short, full)
+    if not is_query:
+        words = _COLON_BEHIND.sub(r"\1 ", words).replace("none of the following", "no")
     # the words of a query are corrected before
     tokens = TOKEN.findall(words) if is_query else with_correct_spelling(TOKEN.findall(_with_sides_gone_apart(words)))
     sentence = divided(_with_whole_places(tokens), is_query=is_query)
@@ -71,7 +84,9 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
 
 def _with_sides_gone_apart(words: str) -> str:
     """Return words with what is on the one side and gone on the other: "right effusions; left effusions resolved"."""
-    if not any(one in words for one in ("resolved", "cleared", "disappeared", "gone")):  # nearly all
+    if not any(
+        one in words for one in ("resolved", "cleared", "disappear", "gone", "removed", "withdrawn")
+    ):  # nearly all
         return words
 
     def apart(match: re.Match[str]) -> str:
@@ -79,7 +94,7 @@ def _with_sides_gone_apart(words: str) -> str:
         return f"{SIDES[1 - SIDES.index(side)]} {finding}; {side} {finding} {match['gone']}"
 
     words = _GONE_ON_ONE_SIDE.sub(r"\g<side> \g<finding> \g<gone>; \g<finding> ", words)
-    return _ONE_OF_BOTH_GONE.sub(apart, words)
+    return _OTHER_SIDE.sub(r"; \1 one ", _ONE_OF_BOTH_GONE.sub(apart, words))
 
 
 def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:

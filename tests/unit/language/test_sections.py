@@ -134,6 +134,13 @@ def test_what_is_asked_or_remembered_is_no_finding(heading: str) -> None:
     assert "pneumothorax" not in read_report(f"{heading}: Pneumothorax.\nFINDINGS: Clear lungs.")
 
 
+@pytest.mark.parametrize("other", ["kyphosis", "pacemaker", "cardiomegaly", "granuloma"])
+def test_a_line_behind_a_denial_is_denied_only_if_such_findings_are_listed(other: str) -> None:
+    found = read_report(f"FINDINGS:\nno pneumonia\n{other}\nedema")
+    assert found["pneumonia"].status is Status.ABSENT
+    assert found[other].status is Status.PRESENT
+
+
 @pytest.mark.parametrize("heading", ["History", "Family history", "Comparison", "Indication", "Technique"])
 def test_a_remark_within_the_findings_ends_with_its_sentence(heading: str) -> None:
     found = read_report(f"FINDINGS:\nClear lungs.\n{heading}: Edema. Large mass.\nIMPRESSION: Scar.")
@@ -152,6 +159,10 @@ def test_a_remark_within_the_findings_ends_with_its_sentence(heading: str) -> No
         (" FINDINGS:  There is no pleural effusion or\n pneumothorax.\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n no pneumothorax\n small effusion\n normal heart\n", [Status.ABSENT, Status.PRESENT]),
         (" FINDINGS:\n No pneumothorax or\n small effusion.\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n no evidence of:\n pneumothorax\n pleural effusion\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n There is no\n - pneumothorax\n - effusion\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n free of\n pneumothorax\n effusion\n\n Scar\n", [Status.ABSENT, Status.ABSENT]),
+        (" FINDINGS:\n no pneumothorax\n effusion left side\n", [Status.ABSENT, Status.PRESENT]),
         (" FINDINGS:\n no evidence of any\n pneumothorax\n edema\n pleural effusion\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n No pneumothorax, no right\n effusion.\n", [Status.ABSENT, Status.ABSENT]),
         (" FINDINGS:\n There is no pneumothorax ___\n effusion.\n", [Status.ABSENT, Status.ABSENT]),

@@ -43,6 +43,7 @@ _IS_SKIPPED = (
     r"(?:left out|omitted|dropped|skipped|(?:filtered|weeded|screened) out|ignored|discarded|rejected|avoided"
     r"|eliminated|disregarded|refuted|dismissed)"
 )
+"""What a request does with studies that it leaves out: "weeded out"."""
 _STUDIES_WITH = rf"(?:(?:any|all|those|{STUDIES}|with|that|having|showing)\s+)"
 _MUST_BE_LEFT_OUT = (
     rf"(?:^|[,;.]\s*)(?:and |but )?(?:(?:the )?{_STUDIES_WITH}+([^,;.]+?)(?<!\bnot)\s+{_MUST_BE}"
@@ -68,12 +69,14 @@ _WANTED = (
     r"(?:wanted|desired|allowed|permitted|welcome|acceptable|tolerated|accepted|eligible|suitable|included|ok(?:ay)?"
     r"|of (?:any )?interest|to be (?:present|there|included|seen|reported|mentioned))"
 )
+"""Behind "not", what a query says of a finding that it leaves out: "not wanted"."""
 _IS_FORBIDDEN = (
     r"(?:unwanted|undesired|undesirable|unwelcome|unacceptable|ineligible|unsuitable|forbidden|prohibited|banned"
     r"|disallowed|disqualified|out of the question|exclusion criteria"
     r"|an? (?:no[ -]go|exclusion(?: criteri\w+)?|deal-?\s?breaker)"
     r"|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
 )
+"""What it says of one without "not": "unwanted", "a deal-breaker"."""
 _IS_LEFT_OUT = (
     r"(?!dropped\b)"  # "lung volumes dropped"
     r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been|(?:would|will) be)\s+)?(?:explicitly\s+)?"
@@ -89,6 +92,7 @@ _IS_LEFT_OUT = (
     r"|(?:(?:would |will )?disqualif(?:y|ies)|(?:would|will) rule out)(?: (?:it|them|(?:the|an?) \w+))?"
     rf"|(?:was|were) (?:looked for|sought|searched for),? (?:and|but) (?:was |were )?not {SEEN})"
 )
+"""All that is said of a finding that is left out or denied: "is excluded", "does not qualify", "went unmentioned"."""
 _LEFT_OUT_BEHIND = rf"{_CLAUSE_START}{_NAMED}\s+{_IS_LEFT_OUT}{_CLAUSE_END}"
 """A clause that denies what it names, and nothing before it: "catheter, pneumothorax not seen"."""
 _NOT_SEEN_ON_SIDE = (

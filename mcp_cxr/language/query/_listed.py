@@ -17,6 +17,7 @@ _LISTED = (
     r"(?:\s+(?:will do|(?:is|are) (?:fine|enough|ok(?:ay)?|sufficient)|suffices?|counts?))?\s*"
     r"(?::|\s[-\u2013]\s|(?=[\[{(]))"
 )
+"""What introduces a list: "the following two findings:"."""
 _CHOICE = re.compile(
     rf"\b(?:(?P<none>none|not any|neither)\s+of\s*(?:{_LISTED}|:|(?=\s[\[{{(]))"
     r"|(?<!every )(?<!each )(?:at least\s+)?(?:(?:any )?(?:one|1)(?:\s+or\s+(?:more|several|both))?|any(?:\s+number)?"

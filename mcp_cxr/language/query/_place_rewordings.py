@@ -11,43 +11,53 @@ _ONE_DIAPHRAGM_HIGHER = (
     r"(?:(?:that|which|is|was|sits|sitting|lies|lying|rides|riding|being)\s+)*"
     rf"(?:[a-z]+ly\s+|much\s+)?higher than (?:the |its )?(?:{SIDES}|other|opposite)(?: one| side| \2)?\b"
 )
+"""Such as "right diaphragm sits higher than the left"."""
 _SOME_FLUID = (
     rf"\b(trace|tiny|small|moderate|large|massive|bilateral|sided|{SIDES}) fluid\b"
     r"(?![ -](?:filled|level|overload|collection|in|within|along|tracking|around|on the lung))"
 )
+"""Fluid with a size or side and without its place: "small fluid"."""
 _FLUID_AT = (
     r"(?<!pleural )(?<!pericardial )(?<!loculated )\bfluid"
     rf"(?=,?\s+(?:(?:on|at)\s+)?(?:(?:the|both|either|one)\s+)?(?:{SIDES}|sides?|bilateral(?:ly)?|bas(?:e|es))\b)"
 )
+"""Fluid at a side or base: "fluid on the left"."""
 _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
     r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
     rf"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than {AS_IT_SHOULD_BE}\b)?"
     rf"|higher than {AS_IT_SHOULD_BE}\b)"
 )
+"""Such as "diaphragm that sits too high"."""
 _NO_DEEP_BREATH = (
     r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) take (?:in )?an? "
     r"(?:deep|full|big|good|proper|decent)(?: enough)? (?:breath|inspiration)\b(?: in\b)?"
 )
+"""Such as "could not take a deep breath"."""
 _LINE_IN_A_VEIN = (
     r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+(?:(?:going|running|ending|placed)\s+)?"
     r"(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?(?:big|large|main|central|great|neck)\s+veins?\b"
 )
+"""Such as "line running into a large vein"."""
 _STOMACH_MOVED = (
     r"(?:\b(?:an? |the )?(?:bit|part|piece|portion|some) of (?:the )?)?\bstomach\s+"
     r"(?:that |which )?(?:has |have |is )?(?:been )?(?:\w+(?:ed|ing|id|one|en)\s+)?(?:up )?"
     r"(?:in|into|through) the (?:chest|diaphragm)\b"
 )
+"""Such as "part of the stomach has slid into the chest"."""
 _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
     r"(?:on|a?round|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
 )
+"""Such as "fluid collecting around the left lung"."""
 _ANGLE_BEFORE = (
     r"(?<!phrenic )(?<!cp )\bangles?\s+"
     r"(?=(?:(?:is|are|was|were|being|look|looks|have to be|has to be|must be|should be)\s+)?"
     r"(?:blunted|sharp|obscured|obliterated|clear)\b)"
 )
+"""An angle of the chest without its name: "angles are blunted"."""
 _ANGLE_BEHIND = rf"\b(blunted|blunting of|obscured|sharp)\s+((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
+"""The same with what it is before it: "blunting of the left angle"."""
 PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\bangles (?:that|which) are not blunted\b", "sharp angles"),
     (_ANGLE_BEFORE, "costophrenic angle "),

@@ -1,4 +1,7 @@
-"""How a query asks for studies, and what it says instead: courtesy, and what restricts nothing."""
+"""How a request asks for studies: takes out courtesy and what restricts nothing, and rewords conditions.
+
+"A handful of films with effusions, edema counts too" becomes "films with effusions or edema".
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ _IF_ANY = (
     rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
     rf"|available|at all)\b(?:\s+(?:any|some|them|it|such|{STUDIES}))*"
 )
+"""Such as "if you have any"."""
 _SEVERAL_STUDIES = (
     r"\b(?:an?\s+(?:few|handful of|number of|lot of)|several|some|many|multiple|various|numerous)\s+"
     rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
 )
+"""Such as "a handful of films"."""
 _READ_AS = r"(?:interpreted|read|reported|called|signed off) as"
+"""Before what a radiologist called a study: "reported as"."""
 _ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
 _ALLOWED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?!\b(?:not|no)\b)[^,;.()])+?\s+(?:(?:is|are|would be)\s+)?"
@@ -27,6 +33,7 @@ _ALLOWED = (
     r"|plus)|counts?(?=\s+(?:too|also|as well)))\b"
     r"(?:\s+(?:too|also|as well))?\s*\)?"
 )
+"""What may be there or not: "edema; a pacemaker is fine"."""
 _NOT_ASKED = (
     r"[,;.]?\s*\b(?:(?:and|but|it)\s+)*(?:(?:do(?:es)? not|never) matter|(?:(?:i|we)\s+)?do not (?:care|mind)"
     r"|(?:is|are) (?:irrelevant|immaterial|of no importance))\s+(?:whether|if)\b[^,;.]*"
@@ -36,34 +43,41 @@ _NOT_ASKED = (
     r"|(?:may|might|can) or (?:(?:may|might|can)\s+)?not be)\s+"
     r"(?:present|mentioned|reported|there|seen|stated|described|shown)\b"
 )
+"""The same with "whether" or "need not": "do not care whether there is edema", "mass, edema need not be present"."""
 _ONLY_IF = (
     r",?\s*\b(?:but\s+)?(?:if and )?only (?:if|when|where)\b(?: (?:there (?:is|are)|they (?:also )?have|with)\b)?"
 )
+"""A condition: "but only if there is edema"."""
 _ASKED_TO = (
     r"(?:\b(?:i|we)\s+)?\b(?:want|wish|would like|like|prefer|intend|(?:be|make) (?:sure|certain)|remember|try"
     rf"|important|essential)\s+(?:you\s+)?to\s+(?={LEAVE_OUT}\b)"
 )
+"""Before what is to be left out: "be sure to exclude"."""
 _NORMAL = r"(?:normal|unremarkable|negative|clear|clean|healthy|wnl)"
 _WHOLLY = (
     r"(?:through and through|from (?:top|start|head) to (?:bottom|finish|toe)|(?:in|on) (?:every|all|any) "
     r"(?:single )?(?:respects?|ways?|aspects?|counts?|regards?)|throughout|across the board"
     r"|without (?:any )?exception)"
 )
+"""That all of a study is meant: "normal in every respect"."""
 _DETECTED = (
     rf"(?:\s+(?:(?:was|is|has been|could be) )?{SEEN})?"
     r"(?:\s+(?:on|in) (?:the|this) (?:film|image|x-?ray|radiograph|study|report|chest))?(?:\s+(?:at all|whatsoever))?"
 )
+"""What may follow a denial: "was seen on the film at all"."""
 _NOTHING_ABNORMAL = (
     rf"(?:\b(?:chests?|{ANYONE}),?\s+(?:in which|where|on which|with|that show(?:ed)?)\s+)?"
     rf"\bnothing (?:abnormal|pathological|untoward|amiss)(?:\s+(?:at all|whatsoever))?{_DETECTED}"
     r"(?:[,:]?\s*(?:in |on )?(?:the )?heart and (?:the )?lungs\b)?"
     r"(?!\s+(?:but|except|other|apart|aside|besides|in|at)\b)"
 )
+"""A normal study: "chests in which nothing abnormal was found"."""
 _ALSO_COUNTED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?:please\s+)?(?:count|include)\s+)?(?!ones?\b)"
     r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
     r"(?:(?:also|too)\s+counts?|counts?\s+(?:too|also|as\s+(?:well|one|such)))\b\s*\)?"
 )
+"""Another finding that will do: "effusions, and edema counts too"."""
 _IF_THEN_SKIP = (
     r"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:if|when(?:ever)?|where)\s+"
     r"(?:(?:there (?:is|are)|it (?:also )?(?:has|shows)|they (?:also )?(?:have|show))\s+)?"
@@ -71,6 +85,7 @@ _IF_THEN_SKIP = (
     rf"(?:then\s+)?(?:please\s+)?(?:{LEAVE_OUT}|leave)"
     r"(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$|[,;.]))"
 )
+"""What is left out as a condition: "if there is a pacemaker, skip it"."""
 _DENIALS_SKIPPED = (
     rf"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:{LEAVE_OUT}|not)\s+"
     rf"(?:(?:the|any|all|those|{ANYONE}|mentions)\s+)*"

@@ -14,7 +14,9 @@ from mcp_cxr.language.query._shorthand import written_in_full
 from mcp_cxr.language.reader import Status, mentions_in
 
 _REWORDINGS = tuple((re.compile(pattern, re.IGNORECASE), words) for pattern, words in (*REWORDINGS, *DENIAL_REWORDINGS))
+"""All patterns, in the order in which they are applied, each with what replaces it."""
 _THOSE = rf"(?=\s+(?:(?:the|any|all|every|those)\s+)*(?:those|any|all|{ANYONE})\b)"
+"""Behind a verb, whom or what it leaves out: "excluding all patients"."""
 _LEFT_OUT_BY = (
     r"omit(?:s|ting)?|leav(?:e|es|ing) out|skip(?:s|ping)?|avoid(?:s|ing)?|reject(?:s|ing)?"
     r"|(?:filter|weed|screen|throw|sort|strike|cross|kick|sift)(?:s|ing)? out|ruling out|minus|barring"
@@ -30,7 +32,9 @@ _LEFT_OUT_BY = (
     r"|unless(?: (?:(?:it is|they are|there is|there are)(?: also)?|with|accompanied by))?"
     r"|(?:any|every)thing but|all but|absent(?=\s+\w)"
 )
+"""Verbs and other words by which a request leaves something out: "screen out", "minus"."""
 _EXCEPTION = r"(?:all )?except(?:ing)?(?: for)?|with the exception of|other than|apart from|aside from|besides"
+"""Words before an exception: "with the exception of"."""
 _LEFT_OUT = re.compile(
     r"(?<!\bnot )(?<!\bcannot )(?<!n't )(?<!n\u2019t )(?<!\bclearly )"
     rf"\b(?:(?:but\s+|and\s+)?(?:{_LEFT_OUT_BY}|(?<!to )exclud(?:e|es|ing)|(?P<exception>{_EXCEPTION})))\s+"

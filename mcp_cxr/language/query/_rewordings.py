@@ -15,6 +15,7 @@ from mcp_cxr.language.query._request_rewordings import REQUEST_REWORDINGS
 from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, IS, SIDES, STUDIES, Rewordings
 
 _CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
+"""How a query says that something cannot be done, before an adverb or a verb: "can't"."""
 _CONTRACTIONS: Final[Rewordings] = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
@@ -22,9 +23,11 @@ _CONTRACTIONS: Final[Rewordings] = (
     (r"(?<=[a-z]{3})\(e?s\)", ""),  # "effusion(s)"
     (rf"{_CANNOT}\s+(?:be )?(?:[a-z]+ly|quite|100\s*%)\s+(?=(?:be )?(?:exclud|rul))", r"\1 "),
 )
+"""What an apostrophe shortens, and endings in parentheses: "there's", "nodule(s)"."""
 
 _PREFIXES = "costo|hemi|cardio|pneumo|hydro|retro|peri|para|broncho|osteo|hyper|hypo"
 _PREFIXED = r"(?:phrenic|diaphragm|megaly|thora[cx]|cardiac|hilar|tracheal|vascular|phyte|peni[ac]|inflat|expan)"
+"""Beginnings and ends of words that are written apart: "cardio-megaly"."""
 _ABBREVIATIONS: Final[Rewordings] = (
     (r"\b(lung|breast|colon|prostate|renal|esophageal)\s+ca\b", r"\1 cancer"),
     (r"\b(?<![\d.] )(?-i:CM)\b", "cardiomegaly"),  # behind a number it is a length
@@ -48,10 +51,12 @@ _ABBREVIATIONS: Final[Rewordings] = (
 _FIELDS = (
     r"findings?|diagnos[ei]s|devices?|labels?|side|laterality|location|place|size|severity|status|text|reports?|query"
 )
+"""Names of fields that a query fills: "severity: mild"."""
 _EQUALS_NO = (
     r"\b(?!(?:where|and|or|but|with)\b)([a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -]){0,40}?)\s*"
     r"(?:==?\s*(?:none|no|false|absent|negative|0)|!=\s*(?:yes|true|present|1))\b(?!\.\d)"
 )
+"""A field that must be empty or false: "mass = false"."""
 _QUESTION_FIRST = (
     r"^((?:is|are|was|were|has|have|had|do|does|did|can|could|which|who|what|where|any)\b[^?]*)"
     r"\?(?=\s*(?:please\s+)?(?:show|find|list|give|get|retrieve|display|return|pull)\b)"
@@ -82,30 +87,38 @@ _SIGNS: Final[Rewordings] = (
 """Signs, fields and answers: "effusion=yes", "rib #", "Edema? No."."""
 
 _BECAME = r"(?:got|gets?|getting|gotten|became|becoming|ha(?:s|ve) (?:become|got|gotten))"
+"""Verbs of what has changed: "got bigger"."""
 _EARLIER = (
     r"(?:on|in|at) (?:the |an? |any )?(?:earlier|last|old|previous|prior) "
     rf"(?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{STUDIES})"
 )
+"""Another examination, before this one: "on the prior film"."""
 _BEFORE = rf"(?:{_EARLIER}|(?:before|previously|earlier|last time)\b)"
+"""The same, or a word for it: "last time"."""
 _NOT_BEFORE = (
     r"\b(?:not (?:seen|present|visible|there)|absent) "
     rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
     r"|\bpreviously not (?:seen|present|visible|there)\b"
 )
+"""What is new: "not seen on the prior film"."""
 _ONLY_BEFORE = (
     rf"\b(?:seen|present|visible) {_EARLIER},?\s+(?:but |and )?"
     r"(?:not (?:any ?more|now|today|currently)|no longer|(?:now |since )?gone)\b"
 )
+"""What has resolved: "seen on the previous film but not now"."""
 _GONE_SINCE = (
     r"\s*\b(?:is |was |were )?(?:present |seen )?(?:previously|before|earlier),?\s+(?:but |and )?"
     r"(?:has |have |had )?(?:now |since )?(?:completely |fully |subsequently )?(resolved|cleared|disappeared|gone)\b"
 )
+"""The same with its verb: "was present before and has since cleared"."""
 _SAME = (
     r"\b(?:(?:has|have|had)\s+)?(?:stay(?:s|ed|ing)?|remain(?:s|ed|ing)?|kept|keeps|been|is|are|of)\s+(?:exactly\s+)?"
     r"the\s+(?:very\s+)?same(?:\s+(?:in\s+)?size)?(?:\s+over\s+(?:time|the\s+years))?"
     r"(?=\s*(?:$|[,.;?)])|\s+(?:as|since|for|and|but|over|throughout)\b)"
 )
+"""What is unchanged: "stayed the same"."""
 _WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
+"""Words behind "gone" that say where something went, not that it resolved: "up"."""
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
@@ -140,40 +153,52 @@ _AT_LEAST = r"(?:\b(?:at least|(?:no|not) (?:less|smaller) than)\s+|(?:>=|\u2265
 _AT_MOST = r"(?:\b(?:at most|up to|(?:no|not) (?:more|larger|bigger|greater|worse) than)\s+|(?:<=|\u2264)\s*)"
 _MORE_THAN = r"(?:(?<!no )(?<!not )\b(?:more|larger|bigger|greater|worse) than\s+|>\s*)"
 _LESS_THAN = r"(?:(?<!no )(?<!not )\b(?:less|smaller|milder) than\s+|<\s*)"
+"""The least and the most that a size may be, before the size: "at least", "up to", "more than", "less than"."""
 _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|more(?: severe)?|worse|above|over)\b"
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
+"""The same behind the size: "or larger", "or smaller"."""
 _HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
 _RATIO = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
+"""The width of the heart by that of the chest: "CT ratio of"."""
 _OVER = r"(?:(?:(?:more|greater|larger) than|over|above|exceed(?:s|ing)|[>=]=?)\s*)"
 _UNDER = r"(?:(?:not? )?(?:(?:more|less|greater|smaller) than|over|above|under|below|exceeding|[<\u2264]=?)\s*)"
 _HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
 _OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
+"""A heart that is too wide: "cardiothoracic ratio over 0.5", "CTR 58%"."""
 _UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
+"""A heart that is not: "cardiothoracic ratio below 50%"."""
 _A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
+"""A small amount in everyday words: "a touch"."""
 _HEART_A_LITTLE = (
     r"\bheart\s+(?:(?:is|looks|appears|seems|was|size)\s+)*(?:(?:only|just)\s+)*"
     rf"(?:{_A_LITTLE}|slightly|mildly|marginally)\s+"
     r"(?:on the (?:big|large) side|(?:too\s+)?(?:big|large|enlarged)"
     rf"|(?:larg|bigg)er(?:\s+than\s+{AS_IT_SHOULD_BE})?)\b"
 )
+"""A heart that is mildly enlarged: "heart is a bit too big"."""
 _HEART_AT_LIMIT = (
     rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
     r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size"
     r"|normal))?"
 )
+"""A heart at the border: "heart just over the normal limit"."""
 _LIMIT_OR_OVER = (
     r"\bheart\s+(?:[a-z]+\s+){0,3}?(?:upper limits?(?:\s+of\s+normal)?|normal)\s+or\s+(?:only\s+|just\s+)*"
     rf"(?:{_A_LITTLE}|slightly|barely|marginally)\s+(?:over|above|beyond|bigger|larger)(?:\s+(?:it|that))?\b"
 )
+"""A heart at the border or mildly enlarged: "heart normal or slightly bigger"."""
 _SOME_THING = r"(?!(?:over|under|above|below|beyond|bigger|larger|smaller|worse|better|more|less|too)\b)[a-z]"
+"""The beginning of what there is a small amount of, as in "a little fluid", but not in "a little larger"."""
 _OF_A_KIND = (
     rf"(?:{_SMALL}|{_MODERATE}|{_LARGE}|calcified|old|healed|chronic|plate-?\s?like|linear|streaky|subsegmental)"
 )
+"""Words for one kind of a finding: "healed"."""
 _ANY_OF_A_KIND = (
     rf",?\s*\(?\b(?:even|including|however|no matter how)\s+(?:if\s+)?(?:(?:the|any)\s+)?{_OF_A_KIND}(?:\s+ones?)?\)?"
     rf"(?=\s*(?:$|[,.;]))|[,;(-]\s*(?:the\s+)?{_OF_A_KIND}(?:\s+ones?)?\s+included\b\)?"
 )
+"""That a kind of a finding counts too: "effusions, even small ones", "scars, old ones included"."""
 _SIZES: Final[Rewordings] = (
     (_HEART_A_LITTLE, "mild cardiomegaly"),
     (_HEART_AT_LIMIT, "borderline cardiomegaly"),
@@ -198,28 +223,35 @@ _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
     r"(?=((?:left|right)\s+)?(?:upper|middle|lower)\s+(lobe|lung zone|zone))(?(3)|(?<=or\s))"
 )
+"""A lobe whose noun stands with the next one alone: "upper or lower lobe"."""
 _BONES = r"(?:(?:left|right) )?(?:clavicle|rib|scapula|sternum|humerus|vertebra)(?:e?s)?"
 _OF_BONES = rf"((?:(?:left|right|bilateral|old|healed|acute|new) )+)({_BONES})\s+(and|or)\s+({_BONES})\s+(fractures?)"
+"""Bones of which fractures are listed: "old rib and clavicle fractures"."""
 _NODAL = r"(?:hilar|mediastinal|paratracheal)"
 _NOT_FIRST = "".join(
     f"(?<!{one} {join} )" for one in ("hilar", "mediastinal", "paratracheal") for join in ("and", "or")
 )
+"""Not behind the first place of a list: in "hilar and mediastinal nodes" the list begins at "hilar"."""
 _NODES = (
     rf"(?<!calcified )(?<!calcification of )(?<!calcification in ){_NOT_FIRST}"
     rf"\b(?:enlarged\s+)?({_NODAL}(?:\s*(?:,|/|and|or)\s*{_NODAL})*)\s+"
     r"(?:lymph\s*)?nodes?\b(?!\s+enlarge|.*\bcalcif)"
 )
+"""Lymph nodes, which are asked for because they are enlarged: "hilar nodes"."""
 _LINES_AND_TUBES = (
     r"(?<!kerley )(?<!\bb )\b(?:support )?"
     r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
     r"(?:\s*,?\s*(?:and|or|nor)\s+drains?)?\b(?!\s*:)"
 )
+"""Devices of several kinds: "lines, tubes and drains"."""
 _NO_SIDE = rf"(?:(?!\b(?:{SIDES}|bilateral)\b)[^.;:])"
 _ON_ONE_SIDE = (
     rf"^\W*(?:(?:on|in) the )?({SIDES})(?:[ -]sided)?(?: side| lung)?\s*:\s*"
     rf"({_NO_SIDE}*?\s(?:or|and)\s{_NO_SIDE}*?)[.;]?$"
 )
+"""A list behind its side: "Left side: edema or mass"."""
 _VAGUE = r"(?:hazy|fluffy|vague|confluent|ill[ -]?defined)"
+"""Looks that no modifier states: "fluffy"."""
 _LOOK = rf"(?:patchy|streaky|linear|nodular|reticular|round(?:ed)?|{_VAGUE})"
 _ANY_LOOK = (
     rf"\b(?={_LOOK}\b)(?=[^;.]*\b{_VAGUE}\b){_LOOK}(?:\s*(?:,|/|\bor\b)+\s*{_LOOK})*\s*,?\s*\bor\s+{_LOOK}\s+"
@@ -280,16 +312,19 @@ _COUNTED = (
     r"(?!(?:chest |frontal |lateral |more |other |further )*(?:views?|projections?|x-?\s?rays?|radiographs?|reports?"
     rf"|{STUDIES}|mm|cm|days?|weeks?|months?|years?|hours?|of)\b)[a-z]"
 )
+"""The beginning of a finding that is counted; "two views" and "3 cm" count none."""
 _SEVERAL = (
     rf"(?:\b(?:at least|more than|not (?:just|only))\s+(?:{_SOME}|a (?:single|couple of))|(?:>=?|\u2265)\s*{_SOME}"
     rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
     r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
 )
+"""More than one of a finding: "at least three nodules", "2+ masses"."""
 _LEVELS = (
     r"\s(?:at|in|on|of|across|over|involving|affecting)\s+(?:the\s+)?(?:multiple|several|many|numerous|various"
     r"|different)\s+"
     r"((?:(?:thoracic|lumbar|cervical|spinal|vertebral)\s+)?)levels?\b"
 )
+"""Several parts of the spine: "disc disease at multiple thoracic levels"."""
 _NUMBERS: Final[Rewordings] = (
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),

@@ -3,8 +3,9 @@
 from mcp_cxr.language.reader._mentions import Mention, changes_denied, mentions_in
 from mcp_cxr.language.reader._modifier_values import modifier_values, modifiers_in
 from mcp_cxr.language.reader._scopes import Status
-from mcp_cxr.language.reader._sections import SectionKind, context_of, main_text, sections, statements
+from mcp_cxr.language.reader._sections import SectionKind, context_of, main_text, sections
 from mcp_cxr.language.reader._shared_modifiers import shares_side
+from mcp_cxr.language.reader._statements import statements
 from mcp_cxr.language.reader._study_reading import (
     NOTHING_ACUTE,
     FindingReading,

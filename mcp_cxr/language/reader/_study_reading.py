@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Final
 from mcp_cxr.language._vocabulary import SIDES, ancestors, descendants, finding_entries, finding_of_label, normalize
 from mcp_cxr.language.reader._mentions import Mention, mentions_in
 from mcp_cxr.language.reader._scopes import Status
-from mcp_cxr.language.reader._sections import SectionKind, divide, statements
+from mcp_cxr.language.reader._sections import SectionKind, divide
+from mcp_cxr.language.reader._statements import statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -10,8 +10,17 @@ from typing import Final
 
 from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, SEEN, SIDES, STUDIES, Rewordings
 
-_MODIFIERS = r"left|right|tiny|small|mild|moderate|large|severe|old|new|acute|chronic"
+_MODIFIERS = r"(?:left|right|trace|tiny|small|minimal|mild|moderate|large|massive|severe|old|healed|new|acute|chronic)"
 """Sides, sizes and ages that one another replace: "not left but right"."""
+_NOT_THE_OTHER = (
+    rf"\b({_MODIFIERS}),?\s+(?:(?:and|but)\s+)?(?:not|rather than|instead of)\s+{_MODIFIERS}\b,?"
+    r"(?=\s+(?!(?:or|and|but|nor|with)\b)[a-z])"
+)
+"""Such as "large, not small, masses"."""
+_NOT_THERE_BUT = (
+    rf"\bnot\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES}),?\s+but\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES})\b"
+)
+"""Such as "not seen on the left but on the right"."""
 _FOREIGN_DENIALS = (
     r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
     r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
@@ -219,7 +228,9 @@ _NOTHING_IN_PLEURA = (
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
-    (rf"\bnot\s+(?:{_MODIFIERS}),?\s+but\s+(?=(?:{_MODIFIERS})\b)", ""),
+    (rf"\bnot\s+{_MODIFIERS},?\s+but\s+(?={_MODIFIERS}\b)", ""),
+    (_NOT_THE_OTHER, r"\1"),
+    (_NOT_THERE_BUT, r"\2, not \1"),
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),

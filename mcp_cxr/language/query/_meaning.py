@@ -203,22 +203,19 @@ class QueryMeaning:
     """Whether it may be matched by imaging findings, devices and public labels only: `imaging_only` made it."""
 
     def without_contradictions(self) -> QueryMeaning:
-        """Return it without denials of all that a wanted finding is a kind of, which no study can meet.
+        """Return it without denials of what is wanted, or of all that it is a kind of, which no study can meet.
 
         They are named as not applied: no filter holds "no devices but a PICC".
         """
-        wider = [
-            one
+        not_applied = {
+            one: f"no {'' if one.name in self.names else 'other '}{one.description}"
             for one in self.ruled_out
-            if not one.modifiers
-            and any(all(one.name in ancestors(each.name) for each in group) for group in self.wanted)
-        ]
-        if not wider:
-            return self
+            if any(all(_is_denied_by(each, one) for each in group) for group in self.wanted)
+        }
         return replace(
             self,
-            ruled_out=tuple(one for one in self.ruled_out if one not in wider),
-            not_applied=(*self.not_applied, *(f"no other {one.name}" for one in wider)),
+            ruled_out=tuple(one for one in self.ruled_out if one not in not_applied),
+            not_applied=(*self.not_applied, *not_applied.values()),
         )
 
     def imaging_only(self, label_words: Collection[str] = ()) -> tuple[QueryMeaning, tuple[str, ...]]:
@@ -364,6 +361,15 @@ def _at_place(
         chain.from_iterable(one.terms_at_place(kinds, with_related=with_related) for one in group) for group in groups
     )
     return [tuple(dict.fromkeys(terms_)) for terms_ in of_groups]
+
+
+def _is_denied_by(wanted: WantedFinding, denied: WantedFinding) -> bool:
+    """Whether no study that states a finding is left where another is ruled out."""
+    if wanted.in_history or "resolved" in wanted.modifiers:
+        return False
+    if denied.name == wanted.name:
+        return denied.modifiers <= wanted.modifiers
+    return not denied.modifiers and denied.name in ancestors(wanted.name)
 
 
 def _is_in_image(wanted: WantedFinding) -> bool:

@@ -72,6 +72,12 @@ _NORMAL_BUT = re.compile(
     re.IGNORECASE,
 )
 """A normal study with more conditions: "normal chest x-rays without devices"."""
+_NOTHING_ELSE = re.compile(
+    r"\b(?:no|without(?: any)?) (?:other|additional|further) (?:[a-z]+ )?"
+    r"(?:findings?|abnormalit(?:y|ies)|disease|pathology)\b(?!\s+(?:but|except|other|apart)\b)",
+    re.IGNORECASE,
+)
+"""That nothing else is there, which no filter can hold beside a finding: "cardiomegaly, no other findings"."""
 _IN_HISTORY = re.compile(
     r"\b(?:indications?(?: of| for)?|h o|referred for|reason for (?:the )?(?:exam\w*|study)|presenting with"
     r"|complain\w* of|in (?:the |their |a )?(?:\w+ )?history)\b|^(?:clinical |medical )?history\b"
@@ -148,6 +154,8 @@ def _read(query: str) -> QueryMeaning:
     if parsed.wanted and "normal" in parsed.words:  # a study as a whole is normal or shows a finding
         words = tuple(word for word in parsed.words if word != "normal")
         parsed = replace(parsed, words=words, not_applied=(*parsed.not_applied, "normal"))
+    if parsed.wanted and (match := _NOTHING_ELSE.search(query)):
+        parsed = replace(parsed, not_applied=(*parsed.not_applied, match[0]))
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
     return replace(parsed, corrections=corrections, text=text)

@@ -19,7 +19,8 @@ _SOME_FLUID = (
 """Fluid with a size or side and without its place: "small fluid"."""
 _FLUID_AT = (
     r"(?<!pleural )(?<!pericardial )(?<!loculated )\bfluid"
-    rf"(?=,?\s+(?:(?:on|at)\s+)?(?:(?:the|both|either|one)\s+)?(?:{SIDES}|sides?|bilateral(?:ly)?|bas(?:e|es))\b)"
+    rf"(?=,?\s+(?:(?:on|at)\s+)?(?:(?:the|both|either|one)\s+)?(?:{SIDES}|sides?|bilateral(?:ly)?|bas(?:e|es))\b"
+    rf"|\s+(?:of|in)\s+(?:(?:the|both|either|one)\s+)?(?:{SIDES}\s+)?sides?\b)"
 )
 """Fluid at a side or base: "fluid on the left"."""
 _HIGH_DIAPHRAGM = (
@@ -35,8 +36,10 @@ _NO_DEEP_BREATH = (
 )
 """Such as "could not take a deep breath"."""
 _LINE_IN_A_VEIN = (
-    r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+(?:(?:going|running|ending|placed)\s+)?"
-    r"(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?(?:big|large|main|central|great|neck)\s+veins?\b"
+    r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+"
+    r"(?:(?:going|running|ending|placed)\s+)?(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?"
+    r"(?:big|large|main|central|great|neck|jugular|subclavian)\s+veins?\b"
+    r"(?:\s+(?:near|next to|close to|beside|leading to) the heart\b)?"
 )
 """Such as "line running into a large vein"."""
 _STOMACH_MOVED = (
@@ -68,7 +71,6 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:a?round|surrounding|in) the\b)", "fluid "),
     (_LINE_IN_A_VEIN, "central venous catheter"),
-    (r"\b(?:near|next to|close to|beside|leading to) the heart\b", ""),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (_NO_DEEP_BREATH, "low lung volumes"),
     (_ONE_DIAPHRAGM_HIGHER, r"elevated \1 \2"),

@@ -31,6 +31,7 @@ _PURPOSES: Final = tuple(
     for pattern in (
         rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?={_REQUEST})",
         rf"^[^:;.]*,\s*so\s+(?={_REQUEST})",
+        rf"^(?:because(?!\s+of\b)|(?:since|as)\s+(?:{_OWN}|the|i|we|they|he|she|it|many|most|some)(?!\s+of\b))\s[^:;.,]*[:,]\s*",
         rf"^[^:;.]*{_AT_WORK}[^:;.,]*,?\s+and\s+(?:(?:i|we|they|he|she)\s+)?{_NEED}\s+",
         rf"^(?:as part of|for)\s+(?:(?:{_OWN}|an?|the)\s+)?[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
         (

@@ -86,10 +86,15 @@ _IF_THEN_SKIP = (
     r"(?:\s+(?:it|them|the study|the case|that one|those))?(?:\s+out)?(?=\s*(?:$|[,;.]))"
 )
 """What is left out as a condition: "if there is a pacemaker, skip it"."""
+_LEAVING_OUT = (
+    rf"(?:{LEAVE_OUT}|(?:exclud|omitt|skipp|dropp|discard|reject|remov|ignor|avoid)ing"
+    r"|(?:do )?not(?: (?:show|give|list|return|include|bring)(?: (?:me|us))?)?)"
+)
+"""The same verbs in each form, and "do not show me"."""
+_STUDIES_THAT = rf"(?:(?:the|any|all|those|{ANYONE}|mentions)\s+)*(?:(?:that|which|where|in which)\s+)?"
 _DENIALS_SKIPPED = (
-    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?(?:{LEAVE_OUT}|not)\s+"
-    rf"(?:(?:the|any|all|those|{ANYONE}|mentions)\s+)*"
-    r"(?:(?:that|which|where|in which)\s+)?(?:(?:merely|only|just|simply|explicitly)\s+)*"
+    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?{_LEAVING_OUT}\s+"
+    rf"{_STUDIES_THAT}(?:(?:merely|only|just|simply|explicitly)\s+)*"
     r"(?:(?:say|state|mention|report|note)s?\s+(?:that\s+)?(?:there\s+(?:is|are)\s+none"
     r"|(?:it|they)\s+(?:is|are)\s+(?:absent|not\s+(?:there|present|seen))|(?:its|the|their)\s+absence)"
     r"|den(?:y|ies|ying)\s+(?:it|them)"
@@ -97,8 +102,20 @@ _DENIALS_SKIPPED = (
     r"|(?:merely|only|just)\s+(?:denied|negated|ruled\s+out)|denials|negations|negated\s+mentions)\b"
 )
 """That studies which deny what is wanted are not: this holds for every request."""
+_DENIAL_OF_SKIPPED = (
+    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?{_LEAVING_OUT}\s+{_STUDIES_THAT}"
+    r"(?:den(?:y|ies|ying)|negat(?:e|es|ing)|refut(?:e|es|ing))\s+(?:(?:any|an?|the)\s+)?"
+)
+_DENIED_SKIPPED = (
+    rf"[,;.]?\s*\b(?:(?:and|but)\s+)?{_LEAVING_OUT}\s+(?:(?:the|any|all|those|{ANYONE})\s+)*"
+    rf"(?:where|when|if|in which)\s+([^,;.]+?)\s+(?:{IS}|has been|have been)\s+"
+    r"(?:(?:merely|only|just|simply|explicitly)\s+)*(?:denied|negated|ruled out|absent)\b"
+)
+"""The same with what is denied: "skip reports that deny edema", "skip cases in which edema is denied"."""
 REQUEST_REWORDINGS: Final[Rewordings] = (
     (_DENIALS_SKIPPED, ""),
+    (_DENIAL_OF_SKIPPED, "; with "),
+    (_DENIED_SKIPPED, r"; with \1"),
     (_IF_THEN_SKIP, r"; without \1; "),
     (r"\b(?:would|is) it (?:be )?possible (?:for you )?to\b|\bcould you possibly\b", "please"),
     (r"\b(?:could|can|may|might) (?:you|we|i)\b|\b(?:you|we|i) (?:could|can|may|might)\b(?!['\u2019])", "please"),

@@ -44,8 +44,9 @@ _LEFT_OUT = re.compile(
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
 _DENIED_TWICE = re.compile(
-    rf"\b(?:but\s+)?(?:none(?:\s+{IS})?|without)\s+(?:(?:the|any|all|that|which|who|{IS}|{ANYONE})\s+)*"
-    r"(?:(?:with\s+)?no|not|without|lacking|free of|devoid of)\s+",
+    rf"\b(?:but\s+)?(?:none(?:\s+{IS}|\s+of\s+(?:them|these|those|whom|which))?|without|never|(?:no|not)(?=\s+{ANYONE}\b))\s+"
+    rf"(?:(?:the|any|all|that|which|who|ha(?:s|ve|ving)|{IS}|{ANYONE})\s+)*"
+    r"(?:(?:with\s+)?no|not|without|lack(?:s|ing)?|free of|devoid of)\s+",
     re.IGNORECASE,
 )
 """What asks for something by leaving out its absence: "skip those with no effusion"."""

@@ -179,10 +179,16 @@ _HEART_A_LITTLE = (
 """A heart that is mildly enlarged: "heart is a bit too big"."""
 _HEART_AT_LIMIT = (
     rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
-    r"(?:over|above|beyond|past)\s+the\s+(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size"
-    r"|normal))?"
+    r"(?:over|above|beyond|past)\s+(?:(?:the|its)\s+)?"
+    r"(?:(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size|normal))?|normal(?:\s+size)?)\b"
 )
 """A heart at the border: "heart just over the normal limit"."""
+_HEART_NOT_NORMAL = (
+    rf"\b{_HEART}s?\s+(?:(?:that|which|is|are|was|looks|appears|being)\s+)*"
+    r"(?:not\s+(?:of\s+|a\s+)?(?:entirely\s+|quite\s+)?normal|abnormal(?:ly large)?)(?:\s+(?:in\s+|for\s+)?size)?\b"
+    rf"|\babnormal(?:ly large)? {_HEART}s?\b"
+)
+"""A heart that a chest radiograph shows as abnormal is enlarged: "heart not normal"."""
 _LIMIT_OR_OVER = (
     r"\bheart\s+(?:[a-z]+\s+){0,3}?(?:upper limits?(?:\s+of\s+normal)?|normal)\s+or\s+(?:only\s+|just\s+)*"
     rf"(?:{_A_LITTLE}|slightly|barely|marginally)\s+(?:over|above|beyond|bigger|larger)(?:\s+(?:it|that))?\b"
@@ -203,6 +209,7 @@ _SIZES: Final[Rewordings] = (
     (_HEART_A_LITTLE, "mild cardiomegaly"),
     (_HEART_AT_LIMIT, "borderline cardiomegaly"),
     (_LIMIT_OR_OVER, "borderline or mild cardiomegaly"),
+    (_HEART_NOT_NORMAL, "cardiomegaly"),
     (r"[,;-]?\s*\(?\b(?:of |to )?any (?:degree|size|extent|severity|grade)\b\)?", ""),
     (_ANY_OF_A_KIND, ""),
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),

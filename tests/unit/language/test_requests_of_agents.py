@@ -16,6 +16,29 @@ EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costoph
         ('{"include": ["mass"], "exclude": ["edema", "effusion"]}', [["mass"]], [EDEMA, EFFUSION]),
         ('{"mass": true, "edema": false}', [["mass"]], [EDEMA]),
         ("target finding: mass; negatives: edema, effusion", [["mass"]], [EDEMA, EFFUSION]),
+        ("large, not small, masses", [["mass, large"]], []),
+        ("large rather than small masses", [["mass, large"]], []),
+        ("old and not acute rib fractures", [["rib fracture, old"]], []),
+        ("left instead of right masses", [["mass, left"]], []),
+        ("masses, but no studies without edema", [["mass"], [EDEMA]], []),
+        ("masses, none of which lack edema", [["mass"], [EDEMA]], []),
+        ("masses, never ones lacking edema", [["mass"], [EDEMA]], []),
+        ("masses, without those that have no edema", [["mass"], [EDEMA]], []),
+        ("masses; do not show me reports that deny them", [["mass"]], []),
+        ("masses, ignoring any study which says there are none", [["mass"]], []),
+        ("do not list reports that deny edema", [[EDEMA]], []),
+        ("mass, omit cases in which a mass is denied", [["mass"]], []),
+        ("heart not normal", [["cardiomegaly"]], []),
+        ("a heart that is not of normal size", [["cardiomegaly"]], []),
+        ("abnormal heart, no edema", [["cardiomegaly"]], [EDEMA]),
+        ("heart slightly beyond its normal size", [["cardiomegaly, borderline"]], []),
+        ("heart just over the normal limits", [["cardiomegaly, borderline"]], []),
+        ("mass not seen on the left but on the right", [["mass, right"]], ["mass, left"]),
+        ("since our students confuse them, mass and nodule", [["mass"], ["nodule"]], []),
+        ("because the residents keep missing them: masses", [["mass"]], []),
+        ("because we need them, find left masses", [["mass, left"]], []),
+        ("fluid of the left side", [[f"{EFFUSION}, left"]], []),
+        ("catheter in the jugular vein", [["central venous catheter"]], []),
         ("laterality: bilateral; finding: effusion", [["pleural effusion, bilateral"]], []),
         ("must have: mass; must not have: edema", [["mass"]], [EDEMA]),
         ("required: mass; forbidden: edema", [["mass"]], [EDEMA]),
@@ -86,6 +109,24 @@ def test_structured_requests_are_read(query: str, groups: list[list[str]], ruled
     parsed = parse_query_text(query)
     assert [[one.description for one in group] for group in parsed.wanted] == groups
     assert [one.description for one in parsed.ruled_out] == ruled_out
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted", "not_applied"),
+    [
+        ("edema and no edema", ["pulmonary edema"], "no pulmonary edema"),
+        ("left mass, but no mass on the left", ["mass, left"], "no mass, left"),
+        ("cardiomegaly, no other findings", ["cardiomegaly"], "no other findings"),
+        ("cardiomegaly without any other abnormality", ["cardiomegaly"], "without any other abnormality"),
+        ("nodule near the heart", ["nodule"], "near the heart"),
+        ("abnormal chest with a mass", ["mass"], ""),
+    ],
+)
+def test_what_no_filter_can_hold_is_named(query: str, wanted: list[str], not_applied: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == wanted
+    assert parsed.ruled_out == ()
+    assert parsed.not_applied == tuple(filter(None, [not_applied]))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Any, cast
 
-_KEPT = "\t\n"
+_KEPT_CONTROLS = "\t\n"
 # Invisible, but not of category Cf (Unicode, Default_Ignorable_Code_Point); and U+2800, a blank that is no space.
 _INVISIBLE = frozenset(
     chr(code)
@@ -44,7 +44,7 @@ class _Table(dict[int, str]):
     def __missing__(self, code: int) -> str:
         char = chr(code)
         shown = "" if char in _INVISIBLE else _BY_CATEGORY.get(unicodedata.category(char), char)
-        self[code] = char if char in _KEPT else shown
+        self[code] = char if char in _KEPT_CONTROLS else shown
         return self[code]
 
 

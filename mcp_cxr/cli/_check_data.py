@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from mcp_cxr.research.data_check import CheckList, CheckPlan, DataCheck, ListName, PageImages
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_KEPT = "The check is kept: name another file, with --last."
+_KEEP_ADVICE = "The check is kept: name another file, with --last."
 _SHOWN = 3  # entries of a list that are printed
 
 
@@ -71,9 +71,9 @@ def check_data(
     )
     print_result(check, check_lines(check), as_json=as_json)
     if csv and table is not None:
-        write_private(csv, table, advice=_KEPT)
+        write_private(csv, table, advice=_KEEP_ADVICE)
     if html and to_page and images:
-        write_private(html, to_page(check, images), advice=_KEPT)
+        write_private(html, to_page(check, images), advice=_KEEP_ADVICE)
     if not as_json:
         note(
             "Nothing was changed. Decide about entries on the page of `mcp-cxr chat`, or view images with --html FILE."

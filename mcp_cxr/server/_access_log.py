@@ -60,7 +60,7 @@ _MOST_CLIENT_CHARS = 200
 _MOST_DIGITS = 2**53
 _MAX_BYTES = 10 * 2**20
 _MAX_AGE = dt.timedelta(days=31)  # of the first line of the file that is written to
-_KEPT = dt.timedelta(days=365)  # how long a full file is kept after its last line
+_MAX_KEPT = dt.timedelta(days=365)  # of a full file, after its last line
 _FIRST_DATE = re.compile(rb'{"at":"(\d{4}-\d{2}-\d{2})T')
 _TIMESTAMP = "%Y%m%dT%H%M%S.%fZ"
 _FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
@@ -179,7 +179,7 @@ class AccessLog:
                 renamed = dt.datetime.strptime(found[1], _TIMESTAMP).replace(tzinfo=dt.UTC)
                 status = file.lstat()
                 written = min(renamed, dt.datetime.fromtimestamp(status.st_mtime, dt.UTC))
-                if stat.S_ISREG(status.st_mode) and written < _now() - _KEPT:
+                if stat.S_ISREG(status.st_mode) and written < _now() - _MAX_KEPT:
                     file.unlink()
             except (OSError, ValueError) as exc:  # removed by another server; not permitted; no such date
                 if not isinstance(exc, FileNotFoundError):

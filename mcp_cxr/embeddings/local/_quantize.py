@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from mcp_cxr.embeddings.local._onnx_graph import Graph
 
-_KEPT: Final = (".json", ".md", ".txt", ".model")
+_COPIED_SUFFIXES: Final = (".json", ".md", ".txt", ".model")
 _MAX_KEPT_BYTES: Final = 64 << 20
 
 
@@ -55,7 +55,7 @@ def _copy_small_files(root: Path, draft: Path) -> None:
     for folder in (root, root / "textual", root / "visual"):
         for path in sorted(folder.glob("*")):
             is_small = path.is_file() and not path.is_symlink() and path.stat().st_size <= _MAX_KEPT_BYTES
-            if is_small and (path.suffix in _KEPT or path.name == REFERENCE_FILE):
+            if is_small and (path.suffix in _COPIED_SUFFIXES or path.name == REFERENCE_FILE):
                 goal = draft / path.relative_to(root)
                 goal.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, goal)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Vector
 
 _DEPTHS = (1, 5, 10)
-_KEPT = 100
+_MOST_RESULTS = 100
 """Results kept of each query: in a resample, some occur several times and others not at all."""
 _REMOVED = [
     "all images of the example's patient, whose vectors are alike",
@@ -112,10 +112,10 @@ def _queries_of(
         of_others = others[studies]
         candidates, relevant = studies[of_others], has[of_others]
         near = scores[candidates]
-        top = near >= _kth_score(near, _KEPT)
+        top = near >= _kth_score(near, _MOST_RESULTS)
         groups, chance = Ranking(near[top], relevant[top]).groups(), random_ranking(relevant)
-        order = np.lexsort((rng.random(int(top.sum())), -near[top]))[:_KEPT]  # ties in random order
-        missing = 0, _KEPT - len(order)
+        order = np.lexsort((rng.random(int(top.sum())), -near[top]))[:_MOST_RESULTS]  # ties in random order
+        missing = 0, _MOST_RESULTS - len(order)
         yield _Query(
             study,
             label,

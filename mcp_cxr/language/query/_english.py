@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from spellchecker import WordFrequency
 
-_RARE = 50
-"""The count up to which a word of the list is rare, and may be corrected: "cingula" and "bronchia" are in the list, and
-one edit from names of findings."""
+_MAX_RARE_COUNT = 50
+"""A word that the list counts at most so often is rare, and may be corrected: "cingula" and "bronchia" are in the list,
+and one edit from names of findings."""
 
 _OTHER_LANGUAGES = frozenset(
     "mit ohne und oder kein keine keinen nicht rechts links beidseits rechte linke rechter linker das"
@@ -25,23 +25,23 @@ _OTHER_LANGUAGES = frozenset(
     " aucun aucune nessun nessuna nenhum nenhuma ningun ninguna"
     " senza della destra sinistra destro sinistro sem direito direita esquerdo esquerda met geen zonder een".split()
 )
-"""Words of German, Spanish, French, Italian, Portuguese and Dutch that are no English: "with", "no", "left"."""
+"""Words of German, Spanish, French, Italian, Portuguese and Dutch that English lacks, for "with", "no", "left"."""
 
 
 def is_english(text: str) -> bool:
-    """Return whether a text has no letter and no common word that only other languages have."""
+    """Return whether all letters of a text are ASCII, and it has no common word of another language."""
     is_latin = all(char.isascii() for char in unicodedata.normalize("NFC", text) if char.isalpha())
     return is_latin and not has_foreign_words(text)
 
 
 def has_foreign_words(text: str) -> bool:
-    """Return whether a text has a common word that only other languages have."""
+    """Return whether a text has a common word of another language that is none of English."""
     return not _OTHER_LANGUAGES.isdisjoint(re.findall(r"[^\W\d_]+", text.lower()))
 
 
 def is_everyday_word(word: str) -> bool:
     """Return whether a word in small letters is an English word that is not rare."""
-    return _word_list()[word] > _RARE
+    return _word_list()[word] > _MAX_RARE_COUNT
 
 
 @cache

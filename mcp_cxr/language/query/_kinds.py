@@ -1,6 +1,7 @@
-"""Rewords a query so that words which describe a finding stand beside its name.
+"""Rewords a query so that words which describe a finding stand beside its name, and joins the kinds that it lists.
 
-"Effusions, without small ones" becomes "effusions, without small effusions".
+"Effusions, without small ones" becomes "effusions, without small effusions", and "catheter (PICC, port)" becomes
+"catheter; with PICC or port".
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ _KIND_LEFT_OUT = re.compile(
 )
 """A kind of what was named before: "effusions, without small ones"."""
 _ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
+"""The same where nothing is left out: "right effusion or left one"."""
 _KIND_BEHIND = re.compile(
     r"\s+(?:that|which)\s+(?:is|are|was|were)\s+(?P<kind>[\w-]+)(?=\s*(?:$|[,.;]))", re.IGNORECASE
 )
 """A kind of the finding before it: "nodules that are calcified"."""
 _SIDED = r"\s+(?:(?:on|in|at)\s+(?:the\s+)?)?(?P<{}>left|right)\b"
+"""A side behind a kind, with the name of its group to be filled in: " on the left"."""
 _ON_EACH_SIDE = re.compile(
     rf"[,:]?\s+(?P<kind>[\w-]+){_SIDED.format('side')}(?P<join>\s*,?\s*(?:and|or|but|while)\s+|\s*,\s*)"
     rf"(?P<other_kind>[\w-]+){_SIDED.format('other_side')}",
@@ -37,7 +40,7 @@ _ON_EACH_SIDE_BEFORE = re.compile(
 )
 """The same before the finding: "new left and old right rib fractures"."""
 _LOCATING = frozenset("anterior posterior lateral medial superior inferior peripheral".split())
-"""Words that tell where a place is."""
+"""Words that tell where in a place something is."""
 _IN_PARENTHESES = re.compile(
     r"\s*\((?P<list>(?:(?!\b(?:and|with|without|no|not)\b)[^()])*(?:[,;/]|\bor\b)[^()]*)\)", re.IGNORECASE
 )
@@ -49,8 +52,9 @@ _BEHIND_COLON = re.compile(
 )
 """What is listed behind the name of its kind: "tubes: ETT, chest drain"."""
 _JOINS_LAST = re.compile(rf"\b(?:and|but|no|not|or|plus|with|without|{STUDIES})\s*$", re.IGNORECASE)
+"""Words before a parenthesis that join it to the text, so that it lists no kinds: "edema and (mass, nodule)"."""
 _BETWEEN_LISTED = re.compile(r"\s*(?:[,;/]|\bor\b)+\s*", re.IGNORECASE)
-_FEWEST_LISTED = 2
+_FEWEST_LISTED = 2  # findings in parentheses that are a list
 _MOST_KINDS = 8  # for each, the text before it is read once more
 
 
@@ -65,7 +69,7 @@ def mentions_findings(text: str) -> bool:
 
 
 def with_fragments_joined(text: str, request_words: frozenset[str]) -> str:
-    """Return a text whose sentences that hold only a side, a place or the like follow their finding: "Mass. Left."."""
+    """Return a text in which a sentence that is only a modifier joins its finding: "Mass Left." for "Mass. Left."."""
 
     def is_fragment(part: str) -> bool:
         return bool(modifier_values(part)) and all(
@@ -82,11 +86,13 @@ def with_fragments_joined(text: str, request_words: frozenset[str]) -> str:
 
 
 def without_stray_places(text: str, request_words: frozenset[str]) -> tuple[str, tuple[str, ...]]:
-    """Return a text without the sides and places of what is no finding, and these: "left widget, effusion".
+    """Return a text without the modifiers of what names no finding, and these modifiers.
+
+    "Left widget, effusion" becomes "widget, effusion", so that "left" is not taken as the side of the effusion.
 
     Args:
         text: The query.
-        request_words: Words that a place may end with: "on the left side, effusion".
+        request_words: Words that are part of a place, not names of something else: "on the left side, effusion".
     """
     strays = list[str]()
     *parts, last = re.split(r"(?<=[,:;])\s+", text)
@@ -101,7 +107,11 @@ def without_stray_places(text: str, request_words: frozenset[str]) -> tuple[str,
 
 
 def with_kinds_named(text: str) -> str:
-    """Return a text that names the finding of which a kind is left out: "effusions without small ones"."""
+    """Return a text in which each kind stands before the name of its finding.
+
+    "Effusions without small ones" becomes "effusions without small effusions", and "nodules that are calcified"
+    "calcified nodules".
+    """
 
     def named(match: re.Match[str]) -> str:
         before = [
@@ -161,7 +171,10 @@ def _named_one(match: re.Match[str]) -> str:
 
 
 def _with_sides_apart(text: str) -> str:
-    """Return a text with the finding named for each side: "left large effusions and right small effusions"."""
+    """Return a text that names a finding for each side on which it is of another kind.
+
+    "Effusions, large on the left and small on the right" becomes "left large effusions and right small effusions".
+    """
     match = _ON_EACH_SIDE.search(text) or _ON_EACH_SIDE_BEFORE.search(text)
     if match is None or match["side"].lower() == match["other_side"].lower():
         return text

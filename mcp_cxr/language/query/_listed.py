@@ -1,6 +1,7 @@
-"""Rewords the lists of a request of which one, all or none must be there, with "or", "with" or "without".
+"""Rewords lists that a request introduces with "one of", "all of" or "none of".
 
-"At least one of {edema, effusion}" becomes "(edema or effusion)".
+"At least one of {edema, effusion}" becomes "(edema or effusion)", "both: mass, edema" becomes "with mass; with edema",
+and "none of: edema, mass" becomes "without edema or mass".
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _CHOICE = re.compile(
     r"(?P<list>[\[{(][^\[\](){}]*[\])}]|[^.]*)",
     re.IGNORECASE,
 )
-"""Of what is listed, one will do: "any of the following: edema, effusion"."""
+"""A list of which one will do, or none may be there: "any of the following: edema, effusion"."""
 _CHOICE_IN_WORDS = re.compile(
     r"\b(?:at least one|any one|one or more|any) of\s+(?P<list>(?:(?!\b(?:or|and|with"
     r"|without)\b)[^.;:()\[\]{}])*)\band\s+",
@@ -51,7 +52,7 @@ _ALL = re.compile(
     r"\s*:\s*(?P<list>[^:.]*)",
     re.IGNORECASE,
 )
-"""All of what is listed must be there: "all three: a mass, edema or congestion, and an effusion"."""
+"""A list that must be there as a whole: "all three: a mass, edema or congestion, and an effusion"."""
 _EXCLUSION = re.compile(
     r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden"
     r"|prohibited|ineligible"
@@ -61,23 +62,23 @@ _EXCLUSION = re.compile(
     r"(?P<list>(?:(?![,{]\s*[\w ]{3,30}[:=])[^.;])*)",
     re.IGNORECASE,
 )
-"""What is left out as a list: "Exclusion criteria: edema, pneumothorax"."""
+"""A list that is left out: "Exclusion criteria: edema, pneumothorax"."""
 
 
 def with_choices_joined(query: str) -> str:
-    """Return a query with "or" in the lists of which one will do, and "; with" in those of which all must be there."""
+    """Return a query with "or" in lists of which one will do, and "with" before each item of those that need all."""
     query = _CHOICE_BEHIND.sub(r"any of the following: \g<list>", query)
     query = _CHOICE_IN_WORDS.sub(lambda match: f"{match['list'].rstrip(' ,').replace(',', ' or ')} or ", query)
     return _ALL.sub(_as_all, _CHOICE.sub(_as_choice, query))
 
 
 def with_exclusions_joined(query: str) -> str:
-    """Return a query with "without" and "or" for the lists of what it leaves out."""
+    """Return a query with "without", and "or" between the items, for the lists of what it leaves out."""
     return _EXCLUSION.sub(lambda match: f" without {_either(match['list'])}", query)
 
 
 def _as_choice(match: re.Match[str]) -> str:
-    """Return a list with "or" between what it lists, denied if none of it may be there."""
+    """Return the items of a list with "or" between them, behind "without" if none of them may be there."""
     listed = _either(match["list"])
     if listed[:1] in ("[", "{"):
         listed = f"({listed[1:-1]})"
@@ -85,11 +86,12 @@ def _as_choice(match: re.Match[str]) -> str:
 
 
 def _either(listed: str) -> str:
+    """Return a list with "or" for each comma, semicolon and "and"."""
     return re.sub(r"[,;]|\band\b", " or ", listed)
 
 
 def _as_all(match: re.Match[str]) -> str:
-    """Return a list as conditions of their own; without what introduces it if its parts are none."""
+    """Return each item of a list behind "with"; the list alone if an item names no finding."""
     parts = [re.sub(r"^(?:and|plus)\s+", "", part.strip()) for part in re.split(r"[,;]", match["list"])]
     are_findings = all(any(one.finding for one in mentions_in(part, is_query=True)) for part in parts)
     return f"with {'; with '.join(parts)}" if are_findings else match["list"]

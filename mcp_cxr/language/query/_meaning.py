@@ -48,9 +48,10 @@ AlternativeTerms: TypeAlias = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class WantedFinding:
-    """One finding that a query asks for, with what must be stated of it in the same mention.
+    """A finding that a query asks for, and its modifiers: "small left effusion".
 
-    What a query rules out is held in the same form, in `QueryMeaning.ruled_out`: a study that states it is no result.
+    A study states it if one mention in its report has the finding and all the modifiers. What a query rules out has
+    this form too, in `QueryMeaning.ruled_out`: a study that states it is left out of the result.
     """
 
     name: str

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.language._vocabulary import Cue
     from mcp_cxr.language.reader._spans import Span
 
-_NEAR_NOT = 3  # tokens between "not" and what it denies: "has not been removed"
+_MOST_AFTER_NOT = 3  # tokens between "not" and what it denies: "has not been removed"
 _COPULAS = frozenset({"is", "are", "appears", "remains"})
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
 _SEEN = frozenset(
@@ -66,7 +66,7 @@ class Clauses(IndexedSentence):
     def _ends_clause(self, index: int, cue: Cue) -> bool:
         """Whether a cue that denies ends its clause, so that it is said of what was named before, wherever that was."""
         rest = self._spans[index + 1 : self._next("end", index + 1)]
-        is_denied = "not" in self._tokens[max(0, self._token(index) - _NEAR_NOT) : self._token(index)]
+        is_denied = "not" in self._tokens[max(0, self._token(index) - _MOST_AFTER_NOT) : self._token(index)]
         is_last = not any(isinstance(span.entry, Modifier) for span in rest)
         return cue.status in ("resolved", "absent") and is_last and not is_denied
 

@@ -62,12 +62,14 @@ def modifiers_by_finding(
 ) -> list[tuple[frozenset[str], ...]]:
     """Return the modifiers of each finding, once for each part of it that is described apart.
 
-    In a report, a finding without any shares those of its list; in a query, only the alternatives of "or" do.
+    "Effusions, large left and small right" are two parts. In a report, a finding without any shares those of its list;
+    in a query, only the alternatives of "or" do.
 
     Args:
         sentence: The sentence.
         found: Its findings.
-        polarity: Whether what a token names is denied, and whether it is gone; unlike findings share nothing.
+        polarity: Returns whether what a token names is denied, and whether it has resolved; findings that differ in
+            this share no modifiers.
     """
     if not found:
         return []
@@ -104,7 +106,7 @@ def _by_phrase(
 
 
 def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> dict[int, list[IndexedValues]]:
-    """Return the modifiers in the phrase of each finding, each after its index, by that of the finding."""
+    """Return, by the index of each finding's span, the modifiers in its phrase, each with the index of its span."""
     own: dict[int, list[IndexedValues]] = {one.at: [] for one in found}
     places = [*own]
     devices = {one.at for one in found if one.entry.kind == "device"}

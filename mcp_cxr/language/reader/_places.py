@@ -1,6 +1,6 @@
 """Replaces a finding by the narrower one that it is at its place, and adds places that reports leave out.
 
-A fracture of a rib is a rib fracture. In a chest radiograph the spine is the thoracic one unless another part is named.
+A fracture at a rib is a rib fracture. In a chest radiograph the spine is the thoracic one unless another part is named.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 PARTS_OF_SPINE = frozenset({"cervical spine", "thoracic spine", "lumbar spine"})
+"""Places that are narrower than `spine`."""
 SPINE = PARTS_OF_SPINE | {"spine"}
 BONES = SPINE | {"rib", "clavicle", "humerus", "shoulder", "scapula", "sternum"}
-"""Places that a finding of a bone shares with no other: "no rib fracture or pneumothorax"."""
+"""Places that only findings of bones have: in "no rib fracture or pneumothorax" no pneumothorax is at the rib."""
 _SKELETAL = frozenset(
     "fracture|dislocation|bone deformity|degenerative change|osteopenia|osteoporosis|bone lesion|sclerosis|osteophyte"
     "|scoliosis|kyphosis|lordosis|arthritis|orthopedic hardware|vertebroplasty|spondylolisthesis|schmorl node"
@@ -29,11 +30,11 @@ _AT_PLACES = (
     ("scoliosis", frozenset({"right"}), "dextroscoliosis"),
     ("surgical clips", frozenset({"right", "abdomen"}), "cholecystectomy clips"),
 )
-"""Findings, with the sides and places at which they are another one: a scoliosis is named by its convexity."""
+"""Findings, each with sides and places, and the finding that it is there: a scoliosis is named by its convexity."""
 _IMPLIED = {finding: places for _, places, finding in _AT_PLACES} | {
     "coronary bypass clips": frozenset({"mediastinum"})
 }
-"""What reports state with these findings and queries need not ask for."""
+"""Sides and places that go with a finding: added to it in reports, removed from it in queries."""
 _BY_DEFAULT = {"mass": "lung mass"}
 """What a general name means in a report that says no more: a mass of the chest wall has a name of its own."""
 _IN_BONES = {"lung lesion": "bone lesion"}
@@ -44,8 +45,9 @@ _WITHOUT_PLACE = frozenset(
     "cardiomegaly|left ventricular enlargement|pericardial effusion|tortuous aorta|ectatic aorta|aortic aneurysm"
     "|aortic calcification|aortic atherosclerosis|enlarged cardiomediastinum".split("|")
 )
-"""What is where its structure is: "stable cardiomegaly and mediastinal contours"."""
+"""What has no place but that of its structure: "stable cardiomegaly and mediastinal contours"."""
 _OUTSIDE_LUNGS = BONES | {"abdomen", "neck"}
+"""Places at which a mass is no lung mass."""
 _OF_SPINE = frozenset(
     "degenerative spine|vertebral fracture|compression deformity|kyphosis|kyphoscoliosis|spondylolisthesis|schmorl node"
     "|hypertrophic changes of the spine|diffuse idiopathic skeletal hyperostosis".split("|")
@@ -63,7 +65,16 @@ def is_skeletal(finding: str) -> bool:
 def at_places(
     entry: FindingEntry, values: frozenset[str], status: Status, *, is_query: bool
 ) -> Iterator[tuple[FindingEntry, frozenset[str]]]:
-    """Yield what a finding with its modifiers is: a fracture of clavicle and scapula is one of each."""
+    """Yield each finding that a finding is at its places, with the modifiers that are left.
+
+    A fracture of clavicle and scapula is a clavicle fracture and a scapula fracture.
+
+    Args:
+        entry: The finding as named.
+        values: Its modifiers.
+        status: Its status; one that is denied gets no place that goes without saying.
+        is_query: Whether a query is read; it asks for no place that is not stated.
+    """
     if entry.name in _WITHOUT_SIDE:
         values -= {*SIDES}
     if entry.name in _WITHOUT_PLACE:

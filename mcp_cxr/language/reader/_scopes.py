@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-_NEAR = 3  # tokens between a finding and what is said of it alone
+_MOST_BETWEEN = 3  # tokens between a finding and a cue of this finding alone
 _EXPLAINING_VERBS = frozenset("represent represents reflect reflects indicate indicates has have".split())
 """Verbs whose subject is there, whatever is said of it."""
 _SHOWED = ("showed", "demonstrated", "revealed")
+"""Verbs of what another examination stated: "prior CT showed a nodule"."""
 _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "previously", "formerly", "ct", "mri"})
-_WHERE = frozenset({"on", "in", "at"})
+_BEFORE_EXAMINATIONS = frozenset({"on", "in", "at"})
 _MOST_OF_EXAMINATION = 6  # words that name one at the start of a clause
 _NOW = frozenset({"now", "currently", "today"})
 _BEFORE_COMPARED = frozenset({"that", "which", "than", "as", "where"})
@@ -33,6 +34,7 @@ _CHANGING = frozenset(
 )
 """First words of a change that is denied: "no evidence of worsening edema" does not deny edema."""
 _CHANGED = frozenset({"changed", "moved", "migrated", "grown"})
+"""Verbs of a change that is denied: "not changed"."""
 _BEFORE_CHANGES = frozenset(
     "any interval significant substantial appreciable definite obvious convincing suspicious residual further"
     " the".split()
@@ -50,7 +52,8 @@ class Status(StrEnum):
 def _names_examination(words: Sequence[str]) -> bool:
     """Whether words name another examination: "on the previous radiograph"."""
     return any(
-        one in _WHERE and not _OTHER_EXAMINATIONS.isdisjoint(words[at + 1 : at + 4]) for at, one in enumerate(words)
+        one in _BEFORE_EXAMINATIONS and not _OTHER_EXAMINATIONS.isdisjoint(words[at + 1 : at + 4])
+        for at, one in enumerate(words)
     )
 
 
@@ -136,7 +139,7 @@ class Scopes(Clauses):
         if cue.scope == "previous":
             before = bisect_left(self._all("named"), index)
             for at in self._all("named")[max(0, before - 1) : before]:
-                if span.start - self._token(at + 1) <= _NEAR:
+                if span.start - self._token(at + 1) <= _MOST_BETWEEN:
                     yield at, at + 1
         if cue.scope == "next" and (following := self._next("named", index + 1)) < len(self._spans):
             yield index + 1, min(end, following + 1)

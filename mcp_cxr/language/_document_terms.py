@@ -60,6 +60,7 @@ _PREFIXES: dict[TermKind, str] = {
 }
 
 _WORD_LEFT = re.compile(r"(?!X+\b)[^\W\d_]{2}")
+"""Two letters that no mark of a removed word has: "XX" is one."""
 _MOST_MODIFIERS = 4  # of a mention that one term holds: "new small left basal"
 
 READ_TERM = "0read"

@@ -23,6 +23,7 @@ _GROUPS = (
     frozenset({"opacity", "consolidation", "airspace disease", "infiltrate", "pneumonia", "nodule", "pulmonary edema"}),
     frozenset({"pleural effusion", "pneumothorax"}),
 )
+"""Findings of the heart, the lungs and the pleura that a normal report denies."""
 _FEWEST_GROUPS = 2
 
 

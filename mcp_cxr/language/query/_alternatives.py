@@ -22,9 +22,11 @@ NOT_STATED = frozenset({"acute", "focal", "previous"})
 """Modifiers that a query need not have stated: few reports say that a pneumonia is acute."""
 CHANGED_OR_GONE: Chain = tuple(frozenset({value}) for value in ("improved", "worse", "unchanged", "resolved"))
 """Changes that no mention has two of: "improved or resolved"."""
-_HAVE_SIDE = frozenset({*SIDES, "lingula"})
+_WITH_SIDE = frozenset({*SIDES, "lingula"})
+"""Values that state a side: the lingula is on the left."""
 _FEWEST = 2  # alternatives
 _JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")
+"""Between the alternatives of a chain: ", or in the"."""
 _ALTERNATIVE = re.compile(r"\b(?:or|nor|to)\b")
 _SIDED = re.compile(r"(?P<side>\b(?:left|right))[ -]sided\b", re.IGNORECASE)
 
@@ -118,7 +120,7 @@ def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
     sides = {values & {*SIDES} for values in chain} - {frozenset[str]()}
     shared = next(iter(sides)) if len(sides) == 1 else frozenset[str]()  # "right middle or lower lobe"
     return [
-        replace(wanted, modifiers=rest | values | (shared if values.isdisjoint(_HAVE_SIDE) else frozenset[str]()))
+        replace(wanted, modifiers=rest | values | (shared if values.isdisjoint(_WITH_SIDE) else frozenset[str]()))
         for values in held
     ]
 

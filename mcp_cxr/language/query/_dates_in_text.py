@@ -15,44 +15,51 @@ _MONTH = (
 )
 _YEAR = r"(?:19|2[0-2])\d\d"
 _ORDINAL = r"\d\d?(?:st|nd|rd|th)?"
+"""A day of a month: "3rd"."""
 _EXACT = (
     rf"(?:{_YEAR}-\d\d?-\d\d?|{_YEAR}/\d\d?/\d\d?|{_YEAR}-\d\d(?!\d)|\d\d?/{_YEAR}|{_MONTH}\s+{_ORDINAL},?\s+{_YEAR}"
     rf"|{_ORDINAL}(?:\s+of\s+|[\s-]+){_MONTH},?[\s-]+{_YEAR}|{_MONTH}[\s-]+(?:of\s+)?{_YEAR}|(?:19|20)\d0['\u2019]?s)"
 )
+"""A day, a month or a decade: "2018-03-04", "March 2018", "4th of March 2018", "2010s"."""
 _DATE = rf"(?:{_EXACT}|{_YEAR})"
-_END = r"(?![\w/-]|\.\d|\s*(?:mm|cm|ml|mg|x|by)\b)"
+"""The same, or a year."""
+_END_OF_DATE = r"(?![\w/-]|\.\d|\s*(?:mm|cm|ml|mg|x|by)\b)"
+"""The end of a date: no number, unit or hyphen follows."""
 _STUDIES = (
     r"(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|examinations?|radiographs?|reports?|cases?|scans?|cxrs?|ones?)"
 )
 _DATES = re.compile(
-    rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END}"
-    rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END}"
-    rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)(?:in\s+)?{_YEAR})+){_END}"
+    rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END_OF_DATE}"
+    rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END_OF_DATE}"
+    rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)(?:in\s+)?{_YEAR})+){_END_OF_DATE}"
     rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|nor|no) (?:earlier|older) than"
-    rf"|not before)\s+(?P<since>{_DATE}){_END}(?:\s+on(?:wards?)?\b)?"
-    rf"|from\s+(?P<onwards>{_DATE}){_END}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"
-    rf"|(?:after|post(?=[\s-])|later than|newer than)[\s-]+(?P<after>{_DATE}){_END}"
+    rf"|not before)\s+(?P<since>{_DATE}){_END_OF_DATE}(?:\s+on(?:wards?)?\b)?"
+    rf"|from\s+(?P<onwards>{_DATE}){_END_OF_DATE}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"
+    rf"|(?:after|post(?=[\s-])|later than|newer than)[\s-]+(?P<after>{_DATE}){_END_OF_DATE}"
     rf"|(?:until|till|up to|through|on or before|(?:not|nor|no) (?:later|newer) than|not after)"
-    rf"\s+(?P<until>{_DATE}){_END}"
-    rf"|(?:before|pre(?=[\s-])|prior to|earlier than|older than)[\s-]+(?P<before>{_DATE}){_END}"
-    rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date[:=]?|the\s+(?=year\b)|(?=year\b))\s*\b(?:the\s+(?:year\s+)?|year\s+)?(?P<within>{_DATE}){_END}"
-    rf"|(?P<earliest>{_DATE})\s*(?:[-\u2013]|to|until|till|through)\s*(?P<latest>{_DATE}){_END}|(?:the\s+)?(?<!/)(?P<day>{_EXACT}){_END}"
+    rf"\s+(?P<until>{_DATE}){_END_OF_DATE}"
+    rf"|(?:before|pre(?=[\s-])|prior to|earlier than|older than)[\s-]+(?P<before>{_DATE}){_END_OF_DATE}"
+    rf"|(?:in|during|from|on|of|dated|(?:study\s+)?date[:=]?|the\s+(?=year\b)|(?=year\b))\s*\b(?:the\s+(?:year\s+)?|year\s+)?(?P<within>{_DATE}){_END_OF_DATE}"
+    rf"|(?P<earliest>{_DATE})\s*(?:[-\u2013]|to|until|till|through)\s*(?P<latest>{_DATE}){_END_OF_DATE}|(?:the\s+)?(?<!/)(?P<day>{_EXACT}){_END_OF_DATE}"
     rf"|(?P<year>{_YEAR})(?=\s+(?:chest\s+)?{_STUDIES}\b))",
     re.IGNORECASE,
 )
+"""Dates with what says how they bound: "between 2015 and 2017", "since March 2018", "before 2018"."""
 _SEASON = r"(?:summer|winter|spring|autumn|fall|christmas|easter|new year(?:['\u2019]?s)?(?: (?:day|eve))?)"
 _WEEKDAY = r"(?:(?:mon|tues|wednes|thurs|fri|satur|sun)days?|weekends?)"
-_SPAN = (
+_TIME_UNIT = (
     rf"(?:hours?|hrs?|days?|nights?|weeks?|wks?|fortnights?|months?|mos?|years?|yrs?|decades?|quarters?|{_SEASON}|{_WEEKDAY}"
     rf"|{_MONTH})(?!\w)"
 )
-_FEW = r"(?:\d+|an?|one|two|three|four|five|six|ten|twelve|few|several|couple(?:\s+of)?)"
+"""A unit of time: "weeks", "summer"."""
+_HOW_MANY = r"(?:\d+|an?|one|two|three|four|five|six|ten|twelve|few|several|couple(?:\s+of)?)"
+"""How many of them: "two", "a couple of"."""
 _VAGUE = re.compile(
     rf"\b(?:(?:in|on|at|from|since|before|after|until|by|of|during|within|over|for)\s+){{0,3}}(?:the\s+|an?\s+)?"
     rf"(?P<named>(?:(?:early|mid(?:dle)?|late|end|beginning|start|{_SEASON}|q[1-4]|(?:first|second|third|fourth|last|1st|2nd|3rd|4th)"
-    rf"\s+(?:half|quarter|months?|weeks?)|around|circa)[\s,-]+(?:of\s+)?(?:the\s+)?)+{_DATE}{_END}|{_YEAR}[\s-]*q[1-4]\b"
-    rf"|(?:last|past|previous|preceding|this|current|next)\s+(?:{_FEW}\s+)?{_SPAN}|{_FEW}\s+{_SPAN}\s+(?:ago|back)\b"
-    rf"|{_MONTH}\s*(?:-|\u2013|to|and|or|through)\s*{_MONTH}\s+{_YEAR}{_END}"
+    rf"\s+(?:half|quarter|months?|weeks?)|around|circa)[\s,-]+(?:of\s+)?(?:the\s+)?)+{_DATE}{_END_OF_DATE}|{_YEAR}[\s-]*q[1-4]\b"
+    rf"|(?:last|past|previous|preceding|this|current|next)\s+(?:{_HOW_MANY}\s+)?{_TIME_UNIT}|{_HOW_MANY}\s+{_TIME_UNIT}\s+(?:ago|back)\b"
+    rf"|{_MONTH}\s*(?:-|\u2013|to|and|or|through)\s*{_MONTH}\s+{_YEAR}{_END_OF_DATE}"
     rf"|yesterday|(?<!to )(?<!until )(?<!till )today\b|most recent(?:ly)?\b|latest\b|newest\b"
     rf"|(?:recent(?:ly)?|oldest|earliest)(?=\s+(?:(?:chest|taken|acquired|performed|done|obtained)\b|{_STUDIES}\b))"
     rf"|(?:from|since)\s+the\s+(?:[1-9]0['\u2019]?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b)",
@@ -74,6 +81,7 @@ _DENIED = re.compile(
     r"(?:\s+(?:in|on|from|of|during|dated|the|any|all|those|ones|studies|images|cases|films))*\s*$",
     re.IGNORECASE,
 )
+"""Before a date that is denied: "not in"."""
 _COUNTED = re.compile(r"\b(?:least|most|than|top|first|last|about|up to|\d+\s*mm,?)\s*$", re.IGNORECASE)
 """Before a number of studies, which is no year: "at least 2000 images"."""
 _HUNDREDS = re.compile(r"\d\d00(?=\s+(?:chest\s+)?[a-z-]+s\b)", re.IGNORECASE)
@@ -82,6 +90,7 @@ _FIELD = re.compile(
     r"\b(?:(?:study\s+)?(?:date|year)\s*(?P<sign>[<>]=?|[\u2264\u2265])|year\s*(?P<is>[:=]))\s*(?=(?:19|2[0-2])\d\d)",
     re.IGNORECASE,
 )
+"""A field that bounds the date: "study date >=", "year:"."""
 _FIELD_SIGNS: Final = {
     ">=": "since",
     "\u2265": "since",
@@ -92,7 +101,8 @@ _FIELD_SIGNS: Final = {
     None: "in",
 }
 """What the sign of a field says: "date >= 2015"."""
-_PREPOSITION = re.compile(r"(?:in|on|from|of|during|dated)\s+", re.IGNORECASE)
+_BEFORE_DATE = re.compile(r"(?:in|on|from|of|during|dated)\s+", re.IGNORECASE)
+"""Left out where a warning names the date: "in"."""
 _ISO = re.compile(r"(\d{4})[-/](\d\d?)(?:[-/](\d\d?))?$")
 _DAY = dt.timedelta(days=1)
 _DECADE = 10  # years
@@ -120,7 +130,7 @@ def taken_dates(text: str) -> tuple[str, str | None, str | None, tuple[str, ...]
         if denied:
             unread.append(f"{denied[0]}{match[0]}")
         elif period is None:
-            unread.append(_PREPOSITION.sub("", match[0], count=1))
+            unread.append(_BEFORE_DATE.sub("", match[0], count=1))
         else:
             found[match[0]] = period
     text, others = _without(_UNREAD, "".join([*kept, text[end:]]))

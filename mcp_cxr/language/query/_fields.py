@@ -9,7 +9,9 @@ from mcp_cxr.language._vocabulary import SIDES
 from mcp_cxr.language.reader import mentions_in, modifier_values
 
 _START = r"(?:^|(?<=[;,.({\n]))\s*"
+"""The beginning of a field: that of the text, or behind a mark."""
 _STEP = re.compile(_START + r"(?:and\s+)?(?:step|part|query)\s+\d+(?:\s*(?:of|/)\s*\d+)?\s*[:.)-]\s*", re.IGNORECASE)
+"""The number of a step: "Step 1 of 2:"."""
 _NUMBER = re.compile(
     r"(?P<join>[,;]?\s*(?:\b(?:and|or|plus)\s+)?)(?:^|(?<=[\s,;:]))\(?(?P<number>[a-f]|i{1,3}|iv|v|\d{1,2})\)\s+",
     re.IGNORECASE,
@@ -37,6 +39,7 @@ _YES = re.compile(
     r"|\s(?:is\s+(?:true|not\s+null)|(?<!not )in\s+(?:findings|labels))\b|[\u2713\u2714])(?!\w)",
     re.IGNORECASE,
 )
+"""The answers "edema: yes", "edema (+)" and "edema is true", behind the finding."""
 _NO = re.compile(
     r"\b(?!(?:where|and|or|but|with)\b)(?P<what>[a-z](?:(?!\b(?:where|and|or|but|with)\b)[\w -]){0,60}?)\s*"
     r"(?::\s*(?:none|no|false|absent|negative)(?:\s+(?:thanks|thank you))?"
@@ -49,6 +52,7 @@ _NO = re.compile(
 _CALL = re.compile(r"\b(?P<operator>AND|OR|NOT)\((?P<operands>[^()]*)\)")
 """Operators written as functions: "AND(mass, NOT(edema))"."""
 _PLACE_BEFORE = re.compile(r"^(?P<place>[^:;.,?]{1,40}?)\s*(?::|\s[-\u2013])\s+(?P<rest>[^:;.?]+)(?P<end>[.?]?)$")
+"""A place before its finding: "Left base: opacity"."""
 _FEWEST_NUMBERED = 2
 
 

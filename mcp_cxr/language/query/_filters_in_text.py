@@ -14,6 +14,7 @@ _IMAGE_WORDS = (
     r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?"
     r"|pictures?)"
 )
+"""Nouns behind a view: "PA films"."""
 # Before these words PA, AP and lateral are anatomy or technique: the pulmonary artery, a lateral rib.
 _NO_VIEW_BEFORE = (
     r"(?:catheters?|arter(?:y|ies|ial)|lines?|pressures?|ribs?|walls?|angles?|hypertension|diameter|leads?"
@@ -21,7 +22,7 @@ _NO_VIEW_BEFORE = (
     r"|displacement|margin|border|thorax|hemithorax|costophrenic|pleural?|third|half|side|end|clavicle|sulcus"
     r"|view box|decubitus)"
 )
-_NAMES: Final = {
+_POSITION_BY_WORD: Final = {
     "posteroanterior": "PA",
     "anteroposterior": "AP",
     "pa": "PA",
@@ -32,16 +33,19 @@ _NAMES: Final = {
     "frontal": "FRONTAL",
     "frontals": "FRONTAL",
 }
+"""The view position that each word names."""
 _FRONTAL = ("PA", "AP")
-VIEW_WORDS = frozenset(_NAMES)
-_VIEW = rf"(?:{'|'.join(_NAMES)})"
+VIEW_WORDS = frozenset(_POSITION_BY_WORD)
+_VIEW = rf"(?:{'|'.join(_POSITION_BY_WORD)})"
 _VIEWS = re.compile(
     rf"\b(?P<named>(?:view|projection|position)s?\s*[:=]\s*)?"
     rf"(?P<first>{_VIEW})(?:\s*(?:and|or|nor|&|/|,)\s*(?P<second>{_VIEW}))?\b"
     rf"(?!\s+{_NO_VIEW_BEFORE}\b)(?P<noun>\s+(?:{_IMAGE_WORDS}|only)\b)*",
     re.IGNORECASE,
 )
+"""One or two views: "view: PA", "PA and lateral films"."""
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
+"""Before a view in the older order of words: "chest PA"."""
 _DENIED_BEFORE = re.compile(
     r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|w/o|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
     r"|except(?: for)?|other than|apart from|rather than|instead of|drop|remove|minus|never"
@@ -51,7 +55,9 @@ _DENIED_BEFORE = re.compile(
     r"|(?<!\S)-)$",
     re.IGNORECASE,
 )
+"""Before a view that is denied: "no images in"."""
 _DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
+"""Behind a view that is denied: " films excluded"."""
 _OR_BETWEEN = re.compile(r"[a-z].*\bor\b|\bor\b\W+(?!(?:an?|the|in|on|as|also)\b)[a-z]", re.IGNORECASE)
 """Between two views, "or" with other words: each view is that of one alternative."""
 _ALL_VIEWS = ("PA", "AP", "LATERAL", "OTHER")
@@ -59,6 +65,7 @@ _TECHNIQUE = (
     r"(?:portables?|bedside|mobile|supine|upright|erect|semi-?\s?(?:erect|upright|supine)|decubitus|sitting|recumbent"
     r"|lordotic|(?:ex|in)spirat(?:ory|ion))"
 )
+"""Positions of the patient and kinds of apparatus that no filter knows: "portable"."""
 _DENIED_TECHNIQUE = re.compile(
     r"(?:\b(?:and|but)\s+)?\b(?P<phrase>(?:not|no|non|without|w/o|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?"
     r"|except(?: for)?|other than|rather than|instead of)(?:\s+|-)"
@@ -69,7 +76,9 @@ _DENIED_TECHNIQUE = re.compile(
 """A technique that is denied: no filter knows it, and few reports state it: "not portable"."""
 
 _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
+"""The name of an image of MIMIC-CXR."""
 _UID = r"\d+(?:\.\d+){5,}"
+"""A UID of DICOM."""
 _QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
 _EXCLUDED_LIST = re.compile(
     r"\b(?:exclude|excluding|exclusions?(?: criteria)?)\s*:\s*(?P<list>[^.;:]*,[^.;:]*)(?=[.;]|$)", re.IGNORECASE
@@ -78,11 +87,13 @@ _EXCLUDED_LIST = re.compile(
 _FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|jpe?g|png)\b", re.IGNORECASE)
 """What stands around ids in a path of MIMIC-CXR."""
 _ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
+"""Between "study" or "patient" and its number: " no. "."""
 _ID = re.compile(
     rf"(?<![\w.-])(?:(?P<subject>p\d{{8}})|(?P<study>s\d{{8}})|(?P<image>{_HEX_ID}|{_UID}))(?![\w-])"
     rf"|\b(?:(?:study|exam){_ID_OF}(?P<study_number>\d{{8}})|(?:subject|patient){_ID_OF}(?P<subject_number>\d{{8}}))\b(?:['\u2019]s\b)?",
     re.IGNORECASE,
 )
+"""An id: "p10000764", "s50414267", "study 50414267", a UID."""
 
 _NUMBER_WORDS = {
     name: number
@@ -103,38 +114,41 @@ _NUMBER_WORDS = {
     "a dozen": 12,
     "two dozen": 24,
 }
-_UNITS = (
+_NOT_OF_RESULTS = (
     r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|ribs?|th|rd|nd|st)\b"
     r"|%|-|\.\d|/)"
 )
+"""What follows a number that is no number of results: "3 cm", "2 views"."""
 _NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
-_RESULTS = (
+_RESULT_NOUNS = (
     r"(?:results?|hits?|examples?|cases?|stud(?:y|ies)|films?|images?|patients?|cxrs?|x-?rays?|radiographs?|reports?|exams?"
     r"|pictures?|scans?|normals?|wom[ae]n|m[ae]n|people|subjects|children)"
 )
+"""What is counted as results: "20 cases"."""
 _LIMIT = re.compile(
     r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
     r"|wants|requests|looking for|asks for|asked for"
     r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
     r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*"
     r"(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
-    rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of)\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
-    rf"\b(?!\s*{_UNITS})(?:\s+(?:results|hits))?"
+    rf"\b(?!\s*{_NOT_OF_RESULTS})(?:\s+(?:results|hits))?"
     rf"|\b(?:ideally|preferably|about|around|say)\s+(?P<about>{_NUMBER})\s+of\s+(?:them|these|those)\b"
     rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
     rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
     r"|at most|up to|no more than)\s+)"
-    rf"(?P<counted>{_NUMBER})\b(?!\s*{_UNITS})(?!\s+{_RESULTS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULTS}\b)"
-    rf"|^\s*(?:need|want)(?:ed)?\s+(?P<needed>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"(?P<counted>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})(?!\s+{_RESULT_NOUNS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b)"
+    rf"|^\s*(?:need|want)(?:ed)?\s+(?P<needed>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|(?:^\s*|\bthe\s+)(?P<latest>{_NUMBER})\s+(?=(?:most recent|latest|newest|oldest|earliest)\b)"
-    rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_UNITS})"
+    rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
-    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single(?=\s+(?:[a-z-]+\s+){{0,2}}{_RESULTS}\b))\b"
+    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single(?=\s+(?:[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b))\b"
     r"|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
     re.IGNORECASE,
 )
+"""A number of results: "show me 5", "top ten", "limit: 20", "a dozen"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +277,7 @@ def _views(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
             continue
         before = text[end : match.start()]
         behind = _DENIED_BEHIND.match(text, match.end())
-        names = [_NAMES[name.lower()] for name in (match["first"], match["second"]) if name]
+        names = [_POSITION_BY_WORD[name.lower()] for name in (match["first"], match["second"]) if name]
         if denial or behind:
             denied |= {view for name in names for view in (_FRONTAL if name == "FRONTAL" else (name,))}
         else:

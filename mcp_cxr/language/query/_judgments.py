@@ -20,6 +20,7 @@ _NO: Final = (
     r"(?:(?:no|without|free (?:of|from)|lacking|not (?:show|have|demonstrate|contain)|(?:have|show|with|contain)\w* no)"
     r"(?: any)?(?: evidence of)?)"
 )
+"""Denies that there is anything: "no evidence of", "free of"."""
 _NORMAL = re.compile(
     r"^(?:(?P<normal>(?:(?:completely|entirely|perfectly|totally) )?"
     r"(?:normals?|unremarkable|negative|clear|clean|healthy|wnl|nad|within normal limits)"
@@ -33,12 +34,14 @@ _NORMAL = re.compile(
     rf"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology){_SEEN})"
     r"(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
 )
+"""A study that is normal or has no finding, with nothing else: "normal chest x ray", "no acute abnormality"."""
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
     r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|(?<!no )(?<!not )(?<!nothing )abnormal"
     r"|(?<!without )(?<!free of )(?<!free from )(?<!lacking )(?<!not show )(?<!not have )any (?:finding|abnormality)"
     r"|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )
+"""A study that is not normal: "abnormal", "not a normal film", "anything wrong"."""
 
 
 def judgment_of(text: str, request_words: Collection[str]) -> Judgment | None:

@@ -170,8 +170,11 @@ _SEVERAL = 2  # groups
 _TOO_BROAD = frozenset({"opacity", "support device", "catheter", "calcification", "degenerative change", "arthritis"})
 """Broader findings that say too little of a narrower one to match it in part."""
 _DEGREES = {"small": "mild", "large": "severe"}
+"""What people say instead of a size of findings that have a degree: "mild edema"."""
 _TECHNIQUES = frozenset("portable portables bedside mobile supine upright erect semierect semiupright".split())
+"""Words of the technique: they rank, and leave no study out if more is asked for."""
 _DIMENSIONS = ("side", "place", "size", "change", "age", "pattern")
+"""The dimensions of modifiers, in the order in which a description names them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,8 +385,10 @@ _JUDGMENT_TERMS = {
     "no finding": (NORMAL_TERM,),
     "no acute finding": (NOTHING_ACUTE_TERM, NORMAL_TERM),
 }
+"""Terms of which a study has one if it is as a judgment says."""
 _FINDINGS_JUDGMENT_TERMS = {
     "normal": (NORMAL_CHEST_FINDINGS_TERM,),
     "no finding": (NORMAL_FINDINGS_TERM,),
     "no acute finding": (NORMAL_FINDINGS_TERM,),
 }
+"""The same without words of reports."""

@@ -19,10 +19,15 @@ _MOST_GROUPS = 32
 """Groups of a meaning; "or" between two parts of n and m groups makes n x m."""
 _MOST_PARENTHESES = 16  # what each holds is read once more
 _OPERATOR = r"(?:(?:and|but|or|with|plus)\b\s*(?:(?:not|without|no)\b)?|(?:not|without|no)\b)"
-_BEHIND = re.compile(rf"[\s,;]*(?P<operator>{_OPERATOR})\s*", re.IGNORECASE)
-_BEFORE = re.compile(rf"(?:^|[\s,;]+)(?P<operator>{_OPERATOR})\s*$", re.IGNORECASE)
+"""What joins a part in parentheses with the rest: "and not", "without"."""
+_OPERATOR_BEHIND = re.compile(rf"[\s,;]*(?P<operator>{_OPERATOR})\s*", re.IGNORECASE)
+"""An operator behind a parenthesis."""
+_OPERATOR_BEFORE = re.compile(rf"(?:^|[\s,;]+)(?P<operator>{_OPERATOR})\s*$", re.IGNORECASE)
+"""An operator before a parenthesis."""
 _NESTED = re.compile(rf"\b{_OPERATOR}\s*\(|\)[\s,;]*{_OPERATOR}", re.IGNORECASE)
+"""A parenthesis that an operator joins: "or (edema and mass)"."""
 _INNERMOST = re.compile(r"(?P<denial>(?:\b(?:and|but)\s+)?\bnot\s*)?\((?P<inside>[^()]*)\)", re.IGNORECASE)
+"""A parenthesis without another in it, and its denial: "not (edema or mass)"."""
 _AND_THEN_OR = re.compile(
     r"^(?=.*\s(?:and|with|plus)\s)(?:.*\beither\s+)?(?P<first>[^,;.()]*),\s*or\s+(?P<second>[^,;.()]*)$",
     re.IGNORECASE,
@@ -72,10 +77,10 @@ def _tokens(text: str) -> list[str]:
     pieces = re.split(r"([()])", text)
     for index, piece in enumerate(pieces):
         rest, last = piece, ""
-        if index and (match := _BEHIND.match(rest)) and pieces[index - 1] == ")":
+        if index and (match := _OPERATOR_BEHIND.match(rest)) and pieces[index - 1] == ")":
             found.append(f":{' '.join(match['operator'].lower().split())}")
             rest = rest[match.end() :]
-        if (match := _BEFORE.search(rest)) and pieces[index + 1 : index + 2] == ["("]:
+        if (match := _OPERATOR_BEFORE.search(rest)) and pieces[index + 1 : index + 2] == ["("]:
             rest, last = rest[: match.start()], f":{' '.join(match['operator'].lower().split())}"
         found += [one for one in (rest.strip(" ,;"), last) if one]
     return found

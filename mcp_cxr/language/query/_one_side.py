@@ -13,15 +13,17 @@ from mcp_cxr.language.reader import mentions_in, statements
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_WHERE = r"(?P<{}>left|right)(?:\s+(?:side|lung|hemithorax))?"
+_SIDE = r"(?P<{}>left|right)(?:\s+(?:side|lung|hemithorax))?"
+"""A side and its noun, with the name of its group to be filled in: "left hemithorax"."""
 _ONE_SIDE = re.compile(
     r"\b(?:(?P<kind>unilateral|(?:one|single)[ -]sided"
     r"|(?:solely|exclusively|purely)\s+(?P<purely>left|right)(?:[ -]sided)?|(?P<alone>left|right)-only(?=\s+\w))"
     r"|unilaterally|(?:only\s+)?(?:on|at|in)\s+(?:only\s+|just\s+)?(?:one|a\s+single|1)\s+(?:side|lung|hemithorax)(?:\s+only)?"
-    rf"|(?:only|solely|exclusively|isolated|confined|limited|restricted)\s+(?:on|in|at|to)\s+(?:the\s+)?{_WHERE.format('first')}"
-    rf"|(?:(?:on|in|at)\s+the\s+)?{_WHERE.format('last')}\s+only)\b",
+    rf"|(?:only|solely|exclusively|isolated|confined|limited|restricted)\s+(?:on|in|at|to)\s+(?:the\s+)?{_SIDE.format('first')}"
+    rf"|(?:(?:on|in|at)\s+the\s+)?{_SIDE.format('last')}\s+only)\b",
     re.IGNORECASE,
 )
+"""That one side is meant and not the other: "unilateral", "limited to the right lung", "on the left only"."""
 
 
 def parsed_on_one_side(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeaning | None:

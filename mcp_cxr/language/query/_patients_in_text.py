@@ -10,16 +10,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
 _SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
+"""Words for the sexes."""
 _YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.|y\b)[\s-]*(?:olds?)?"
+"""A unit of age: "years old", "y/o"."""
 _YEARS = rf"(?:\s*{_YEARS_OLD})?"
 _YEARS_GIVEN = rf"(?:\s*{_YEARS_OLD}|\s+years? of age)"
-_NO_YEARS = (
+"""The unit, where a number alone would be no age: "at least 60 years"."""
+_OTHER_UNITS = (
     r"mm|cm|millimet\w+|centimet\w+|weeks?|days?|months?|hours?|feet|foot|percent|nodules|ribs?|degrees?|kgs?"
     r"|lbs?|pounds|bpm|mmhg|ml|pack|packs|times|stud(?:y|ies)|cases|images|films|reports|results|exams|patients|people|subjects"
 )
+"""What is counted behind a number that is no age: "over 5 mm"."""
 _AFTER_SEX = (
     "(?:" + "|".join(rf"(?<=\b{word})" for word in "female females woman women male males man men".split()) + ")"
 )
+"""Behind a word for a sex: "women 40-50"."""
 _AGE = re.compile(
     rf"(?:(?P<of>\b(?:age[ds]?|patients?|pts?|wom[ae]n|m[ae]n|females?|males?)[\s:]*)?(?P<sign>[<>\u2264\u2265]=?)\s*(?P<signed>\d{{1,3}})"
     rf"(?(of){_YEARS}|{_YEARS_GIVEN})"
@@ -34,9 +39,10 @@ _AGE = re.compile(
     r"|\b(?:in\s+)?(?:(?:his|her|their|the)\s+)?(?:(?:early|mid|late)[\s-]+)?(?P<decade>[1-9]0)['\u2019]?s"
     rf"|{_AFTER_SEX},?\s+(?P<youngest>\d\d)\s*(?:-|to|\u2013)\s*(?P<eldest>\d\d)\b"
     rf"|{_AFTER_SEX},?\s+(?:of\s+)?(?P<years>\d\d)(?=\s*(?:$|[,;]|with\b|who\b))"
-    rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_NO_YEARS})\b|\s*%|\.\d)(?!\w)",
+    rf"|\baged?\s+(?P<only>\d{{1,3}})|\b(?P<old>\d{{1,3}})[\s-]*{_YEARS_OLD})(?!\s*(?:{_OTHER_UNITS})\b|\s*%|\.\d)(?!\w)",
     re.IGNORECASE,
 )
+"""Ages in years: "over 60", "> 60 years", "65 or older", "between 40 and 50", "in his 70s", "70-year-old"."""
 _TENS: Final = {
     name: 10 * number
     for number, name in enumerate(
@@ -47,19 +53,23 @@ _UNITS: Final = {
     name: number for number, name in enumerate("one two three four five six seven eight nine".split(), start=1)
 }
 _IN_WORDS = rf"(?P<tens>{'|'.join(_TENS)})(?:[\s-](?P<units>{'|'.join(_UNITS)}))?\b"
+"""A number in words: "sixty-five"."""
 _AGE_IN_WORDS = re.compile(
     r"(?P<before>\b(?:over|under|above|below|age[ds]?|between|and|to|(?:older|younger) than)\s+(?:the\s+)?"
     r"(?:ages?\s+of\s+)?)"
     rf"{_IN_WORDS}|\b{re.sub('tens>|units>', lambda one: 'old_' + one[0], _IN_WORDS)}(?=[\s-]*{_YEARS_OLD})",
     re.IGNORECASE,
 )
+"""An age in words: "over sixty", "sixty-five years old"."""
 _YEARS_IN_WORDS = re.compile(rf"\b(?P<units>{'|'.join(_UNITS)})(?=[\s-]+years?[\s-]+olds?\b)", re.IGNORECASE)
+"""An age below ten in words: "five" in "five years old"."""
 _DECADES = re.compile(
     rf"(?P<whose>\b(?:his|her|their|the)\s+(?:(?:early|mid|late)[\s-]+)?)"
     rf"(?P<tens>{'|'.join(name.removesuffix('y') for name in _TENS)})ies\b",
     re.IGNORECASE,
 )
-_LETTER = re.compile(
+"""A decade of life in words: "his late sixties"."""
+_AGE_AND_LETTER = re.compile(
     rf"\b(?P<years>\d\d)(?:\s*[-/]?\s*{_YEARS_OLD}[\s/]*(?P<sex>[mMfF])|\s*/?\s*(?P<short>[MF]))\b"
     r"|(?<!\w)(?P<first>[MF])[\s,/]*(?P<then>\d\d)(?=\s*(?:$|[,;]|y|with\b|w/))"
 )
@@ -74,7 +84,9 @@ _FIELD = re.compile(
 _PATIENTS = (
     r"(?=\s+(?:patients?|cases?|stud\w+|exams?|films?|images?|chests?|x-?rays?|wom[ae]n|m[ae]n|females?|males?))"
 )
+"""Before what shows that an age group is meant: "adult chests"."""
 _PEOPLE = r"(?=\s+(?:patients?|people|persons?|wom[ae]n|m[ae]n|females?|males?|lad(?:y|ies)|gentlem[ae]n))"
+"""Before people, of whom "old" states the age."""
 _AGE_GROUPS: Final = {
     r"infants?|babies|\d+[\s-]*(?:month|week|day)s?[\s-]*olds?": (None, 1),
     r"neonat(?:es?|al)|newborns?": (None, 0),
@@ -89,7 +101,7 @@ _AGE_GROUPS: Final = {
     r"centenarians?": (100, None),
 }
 """The ages that words stand for; "adult respiratory distress syndrome" names none."""
-_NO_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
+_VAGUE_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
 """Words for ages that nobody gives in years."""
 _DENIED = re.compile(
     r"(?:\b(?:and|but)\s+)?\b(?:not|no|non|without|w/o|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|except(?: for)?"
@@ -97,13 +109,17 @@ _DENIED = re.compile(
     r"(?:(?:in|the|any|of|all|those|anyone|who|that|is|are|was|were|patients?|people|an?)\s+)*$",
     re.IGNORECASE,
 )
+"""Before a sex or an age that is denied: "excluding all"."""
 _OR_PATIENTS = re.compile(
     r"\bor\s+(?:(?:in|among|for)\s+)?(?:patients|people|those|subjects)\s+(?:aged\s+)?$", re.IGNORECASE
 )
+"""Before an age that is one of several alternatives: "edema or patients over 60"."""
 _Ages: TypeAlias = list[tuple[re.Match[str], bool]]
 """Matches, each with whether it is denied."""
-_FROM = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
-_TO = ("at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
+_GROUPS_OF_LOWEST = ("from", "at_least", "aged_from", "or_more", "low", "older", "youngest", "years", "only", "old")
+"""Groups of `_AGE` that state the lowest age."""
+_GROUPS_OF_HIGHEST = ("at_most", "aged_to", "or_less", "high", "oldest", "eldest", "years", "only", "old")
+"""Groups of `_AGE` that state the highest age."""
 
 
 def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | None], tuple[str, ...]]:
@@ -116,7 +132,7 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     text = _AGE_IN_WORDS.sub(_in_digits, text)
     text = _YEARS_IN_WORDS.sub(lambda match: str(_UNITS[match["units"].lower()]), text)
     low = high = None
-    text, letters = _taken(_LETTER, text)
+    text, letters = _taken(_AGE_AND_LETTER, text)
     for match, _ in letters:
         low = high = int(match["years"] or match["then"])
     sexes = [(match["sex"] or match["short"] or match["first"]).upper() for match, _ in letters]
@@ -128,7 +144,7 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     if choice := _choice_of_ages([match for match, is_denied in ages if not is_denied]):
         words, low, high = choice
         not_applied.append(words)
-    text, vague = _taken(_NO_AGES, text)
+    text, vague = _taken(_VAGUE_AGES, text)
     spans: dict[str, tuple[int | None, int | None]] = {}
     for words, span in _AGE_GROUPS.items():
         text, groups = _taken(re.compile(rf"\b(?:{words})\b", re.IGNORECASE), text)
@@ -222,7 +238,7 @@ def _ages(given: Mapping[str, str | None], low: int | None, high: int | None) ->
         )
     if given["to"]:
         return low, int(given["to"]) - 1
-    return _first_age(given, _FROM, low), _first_age(given, _TO, high)
+    return _first_age(given, _GROUPS_OF_LOWEST, low), _first_age(given, _GROUPS_OF_HIGHEST, high)
 
 
 def _first_age(given: Mapping[str, str | None], names: Iterable[str], default: int | None) -> int | None:

@@ -11,21 +11,27 @@ _REQUEST = (
     r"(?:(?:please |now |(?:can|could) you (?:please )?)?(?:find|show|give|list|get|retrieve|pull|search)"
     r"|(?:i|we) (?:need|want)|are there|is there|(?:which|what) (?!ha(?:s|ve)\b)|who has)\b"
 )
+"""How a request begins: "please find", "which studies"."""
 _WORK = (
     r"(?:studies|project|paper|thesis|lecture|talk|research|presentation|poster|trial|classifier|model|detector|algorithm"
     r"|audit|benchmark|mining)"
 )
+"""What results are for: "thesis", "classifier"."""
 _AT_WORK = (
     r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|building|training"
     rf"|(?:my|our|an?|the) (?:[\w-]+ )?{_WORK})\b"
 )
+"""Says that someone is at work: "writing", "my new classifier"."""
 _NEED = r"(?:needs?|wants?|requires?|(?:am|are|is) looking for)"
+"""Verbs of a request that follows: "I am studying effusions and need edema"."""
 _OWN = r"(?:my|our|his|her|their)"
 _CONTROLS = (
     r"(?:(?:(?:normal|negative|healthy)\s+)?(?:controls?|comparison|reference)(?:\s+(?:cohort|set|group|arm|sample))?"
     r"|(?:normal\s+|negative\s+)?(?:negatives|examples|baseline))"
 )
+"""Studies to compare others with: "normal controls"."""
 _ABOUT = r"\s+(?:on|about|of)\s+(?:(?!\b(?:(?:and|but) (?:no|not|without)|without)\b)[^,;.])*"
+"""The subject of the work, up to a denial: "on heart failure"."""
 _PURPOSES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -57,14 +63,17 @@ _PURPOSES: Final = tuple(
         rf"^(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*",
     )
 )
+"""Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""
 _NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal)\b", re.IGNORECASE)
+"""Words that, without a finding, say what to look for, too."""
 _REFERS_BACK = re.compile(r"\b(?:it|them|those|these|also|too|as well)\b", re.IGNORECASE)
+"""Words for what a purpose in front named: "I am studying effusions: find those on the left" is left as it is."""
 
 
 def without_purposes(query: str) -> str:
     """Return a query without what its results are for, if the rest says what to look for.
 
-    "I study effusions: find those on the left" is left as it is.
+    "I am studying effusions: find those on the left" is left as it is.
     """
     for pattern in _PURPOSES:
         if (match := pattern.search(query)) is None:

@@ -8,8 +8,10 @@ Rewordings: TypeAlias = tuple[tuple[str, str], ...]
 """Patterns, in any case, each with what it is replaced by."""
 
 STUDIES: Final = r"(?:cases?|images?|stud(?:y|ies)|films?|exams?|patients?|ones?)"
+"""Nouns for what is searched: "cases", "films"."""
 IS: Final = r"(?:is|are|was|were)"
 PEOPLE: Final = r"patients?|people|persons?|those|individuals|subjects|adults?|wom[ae]n|m[ae]n"
+"""Nouns for patients."""
 ANYONE: Final = (
     rf"(?:any(?:one|body|thing)|every(?:one|body|thing)|{STUDIES}|{PEOPLE}|reports?|radiographs?|x-?\s?rays?|cxrs?"
     r"|examples?)"

@@ -30,7 +30,7 @@ _ONE_EDIT_FROM, _TWO_EDITS_FROM = 5, 9
 _MOST_EDITS = 2
 _FEWEST_LETTERS = 3
 """Letters of a word that is corrected if that makes a phrase of the tables with the word beside it: "lower lob"."""
-_LONGEST = 30  # letters: no longer word is corrected
+_MOST_LETTERS = 30  # letters: no longer word is corrected
 _NOT_MISSPELLED = frozenset(
     "alveolitis blastomycosis bronchus dysphagia exostosis granulomatosis hyperemia induration inpatient inpatients"
     " interlobar intralobular intrapleural lobulated mycobacteria nonsmoker nonsmokers oligemic osteopetrosis"
@@ -40,6 +40,7 @@ _NOT_MISSPELLED = frozenset(
 _OPPOSITES = re.compile(r"hyper|hypo|macro|micro|inter|intra|infra|extra|supra|sub")
 """Beginnings of words that mean another thing with another one: "hypodense" is no "hyperdense"."""
 _TYPED = re.compile(r"[^\W\d_]+")
+"""A word of a query: letters alone."""
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -133,7 +134,7 @@ def _fits(word: str, before: Sequence[str], after: Sequence[str]) -> bool:
 
 
 def _is_unknown(word: str, known: frozenset[str]) -> bool:
-    if not _FEWEST_LETTERS <= len(word) <= _LONGEST or not word.isascii():
+    if not _FEWEST_LETTERS <= len(word) <= _MOST_LETTERS or not word.isascii():
         return False
     return word not in known and word not in table_words() | _NOT_MISSPELLED and stem(word) not in _known_stems()
 

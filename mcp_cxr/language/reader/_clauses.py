@@ -26,6 +26,7 @@ _SEEN = frozenset(
 _OF_THE_NEXT = frozenset({"possible", "probable", "questionable", "suspected"})
 """Doubts of the next finding alone: "possible edema with effusion", not "may be edema with ..."."""
 _DOUBTING = frozenset("likely possible possibly probable probably perhaps questionable may".split())
+"""Cues that begin a doubt of what follows: "opacity, likely scar"."""
 _STANDING = frozenset({"unchanged", "old", "improved"})
 """Modifiers of what is there."""
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 
 FoundPredicate: TypeAlias = "tuple[Predicate, frozenset[int]]"
 """A predicate that is stated of a structure, and its tokens."""
-_REACH = 7  # tokens between a structure and what is said of it
-_BEFORE = 8  # tokens before a structure in which what is said of it may begin
-_BETWEEN = 3  # of these tokens that say something
+_MOST_BEHIND = 7  # tokens between a structure and what is said of it
+_MOST_BEFORE = 8  # tokens before a structure in which what is said of it may begin
+_MOST_BETWEEN = 3  # of these tokens that say something
 _MOST_MODIFIERS = 6  # before a finding
 _MOST_BEFORE_DEVICE = 4  # words between a fault and its device
 _FAULTS = frozenset(
@@ -40,6 +40,7 @@ _FAULTS = frozenset(
 """What is wrong with a device that is there."""
 _COPULAS = frozenset("is are appears appear remains remain which".split())
 _FILLERS = frozenset("is are present seen noted again in within of the".split())
+"""Words that may stand between a predicate and its structure."""
 
 
 class FindingInSentence(NamedTuple):
@@ -177,7 +178,7 @@ def _foremost(stated: tuple[FoundPredicate, ...]) -> tuple[FoundPredicate, ...]:
 
 def _named_cause(sentence: Sentence, at: int) -> FindingEntry | None:
     """Return the finding named as the cause of what is said of a structure: "angle is blunted by an effusion"."""
-    following = sentence.spans[at + 1 : at + 1 + _REACH]
+    following = sentence.spans[at + 1 : at + 1 + _MOST_BEHIND]
     by = next((n for n, span in enumerate(following) if span.first == "by"), None)
     if by is None:
         return None
@@ -259,7 +260,7 @@ def _denied(said: Iterable[Predicate]) -> Iterator[Predicate]:
 def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
     """Return what is said before a structure: "clear lungs", "blunting of the left costophrenic angle"."""
     end = sentence.spans[at].start
-    for start in range(max(0, end - _BEFORE), end):
+    for start in range(max(0, end - _MOST_BEFORE), end):
         found = _predicate_at(sentence, structure, start)
         if not found or _is_change(sentence, start):  # "no increase in heart size"
             continue
@@ -268,7 +269,7 @@ def _predicates_before(sentence: Sentence, at: int, structure: Structure) -> tup
         if any(span.is_cue("end") or isinstance(span.entry, FindingEntry) for span in between):
             continue  # "clear except for the base", "large effusion over the heart"
         words = [token for token in sentence.tokens[after:end] if token not in _FILLERS]
-        is_near = len(words) <= _BETWEEN and all(_is_adjective(token) for token in words)
+        is_near = len(words) <= _MOST_BETWEEN and all(_is_adjective(token) for token in words)
         if is_near or _is_list_of_modifiers(between):
             return tuple((said, frozenset(range(start, after))) for said in found[1])
     return ()
@@ -291,7 +292,7 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
 
     Structures in a list share it ("heart and mediastinum are normal").
     """
-    limit = sentence.spans[at].end + _REACH
+    limit = sentence.spans[at].end + _MOST_BEHIND
     for index in range(at + 1, len(sentence.spans)):
         span, before = sentence.spans[index], sentence.spans[index - 1]
         if span.start >= limit:
@@ -305,7 +306,7 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
         if isinstance(span.entry, Structure):
             if before.first not in ("and", ",", "the", "or"):
                 return span.start
-            limit = span.end + _REACH
+            limit = span.end + _MOST_BEHIND
         elif span.is_cue("end") and span.first not in (":", "but"):
             return span.start
     return min(limit, len(sentence.tokens))

@@ -38,7 +38,8 @@ _DENIED_CHANGES = frozenset({"worse", "new"})
 """Of a denied finding, what alone is denied: "no effusion or new pneumothorax"."""
 _PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
 """A word in the plural that names a finding: "granulomas", "metastases"."""
-_ORDER = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
+_WEAKEST_FIRST = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
+"""Statuses; within a mention, the first one prevails."""
 
 
 class Mention(NamedTuple):
@@ -154,8 +155,8 @@ def _status(scopes: Scopes, found: FindingInSentence, token: int) -> Status | No
     if status is Status.ABSENT and found.stated != "present":
         return None  # "no normal heart size" names no finding
     if found.stated == "present":  # "the heart may be enlarged"
-        status = min(status, *map(scopes.status, found.predicate), key=_ORDER.index)
-    return min(status, Status(found.stated), key=_ORDER.index)
+        status = min(status, *map(scopes.status, found.predicate), key=_WEAKEST_FIRST.index)
+    return min(status, Status(found.stated), key=_WEAKEST_FIRST.index)
 
 
 def _is_past(entry: FindingEntry, before: Sequence[str]) -> bool:

@@ -28,12 +28,14 @@ if TYPE_CHECKING:
 
 _FEWEST_LETTERS = 7
 """Of a word that is corrected."""
-_LONG = 8
+_FEWEST_LETTERS_OF_NAME = 8
 """Letters of a word of a name that others are corrected to; shorter ones have too many neighbors in English."""
-_VERBAL = ("ed", "ing")
+_VERB_ENDINGS = ("ed", "ing")
 """How words end that are not corrected to, for the same reason: "scarring" is near to "scaring" and "starring"."""
 _ALSO_CORRECTED_TO = frozenset("calcified loculated opacity pleural thickening".split())
-_NO_PLURAL = ("is", "ss", "us")
+"""Shorter words, and words with these endings, that are corrected to all the same."""
+_SINGULAR_ENDINGS = ("is", "ss", "us")
+"""Endings of words with "s" that are no plurals."""
 _SPELLED_CORRECTLY = frozenset(
     "affusion aneurism aneurismal arteria arteriae arteritis avascular avascularity branchial bronchia calcitic"
     " chickening contract contras contrasty detraction dialyses diaphragma dissension dotation eventuation facture"
@@ -62,7 +64,7 @@ def correctly_spelled(word: str) -> str:
         return word
     near = chain.from_iterable(_by_deletion().get(part, ()) for part in (word, *_deletions(word)))
     by_stem = {stem(one): one for one in near if _is_one_edit(word, one)}
-    if not by_stem and word.endswith("s") and not word.endswith(_NO_PLURAL):
+    if not by_stem and word.endswith("s") and not word.endswith(_SINGULAR_ENDINGS):
         singular = correctly_spelled(word[:-1])
         return singular if singular != word[:-1] else word
     return next(iter(by_stem.values())) if len(by_stem) == 1 else word
@@ -82,7 +84,7 @@ def _by_deletion() -> Mapping[str, Sequence[str]]:
     names = {part for name, entry in finding_entries().items() if entry.kind != "clinical" for part in stems_of(name)}
     found: dict[str, list[str]] = {}
     for word in {word for form in phrases_of_findings() for word in WORD.findall(form) if stem(word) in names}:
-        if word in _ALSO_CORRECTED_TO or (len(word) >= _LONG and not word.endswith(_VERBAL)):
+        if word in _ALSO_CORRECTED_TO or (len(word) >= _FEWEST_LETTERS_OF_NAME and not word.endswith(_VERB_ENDINGS)):
             for part in {word, *_deletions(word)}:
                 found.setdefault(part, []).append(word)
     return found

@@ -34,10 +34,13 @@ _LIST_SEPARATORS = SEPARATORS | {"to"}
 _CHANGES_WITHOUT_DEGREE = frozenset({"new", "unchanged"})
 """Changes that have no degree: in "small new effusion", "small" is the size of the effusion."""
 _LEVEL = re.compile(r"t([1-9]|1[0-2])|l[1-5]|c[1-7]")
+"""A vertebra: "T5"."""
 _PAIRED_PLACES = frozenset("bases apices lobes lungs zones fields hila".split())
+"""Places in the plural that are on both sides: "in the bases"."""
 _PAIRED = frozenset("diaphragms hemidiaphragms angles sulci recesses hila hemithoraces".split())
 """Words in the plural for what there is one of on each side: in a place, and in the name of a finding or structure."""
 _ONE_OF = frozenset({"one", "either"})
+"""Words of which a place in the plural is on one side only: "one of the bases"."""
 _MOST_BEFORE_PLACE = 3  # tokens from "one" to the place: "one of the bases"
 _JOINING = frozenset({"and", "or", "but", "to"})
 """Words between the modifiers of a phrase."""
@@ -55,6 +58,7 @@ _OTHER_NOUNS = frozenset(
 """What may be improved or small, and is no finding."""
 _MOST_MODIFIERS = 6  # before such a noun
 _CONTRASTING = frozenset({"but", "although", "though", "however", "while", "whereas", "yet"})
+"""Words behind which modifiers are those of another finding."""
 
 
 def modifiers_by_finding(

@@ -76,6 +76,7 @@ _KNOWN_FIRST = re.compile(
     re.MULTILINE,
 )
 _CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z](?:[A-Z0-9 /,()&'.-]|(?<=\d):(?=\d)){2,70}?):(?!\d)", re.MULTILINE)
+"""Any heading in capitals: "SUPPORT DEVICES:"."""
 _WITHIN_LINE = re.compile(
     r"\s(?:(?P<title>(?:CLINICAL )?(?:HISTORY|INDICATIONS?)|REASON FOR (?:THIS )?EXAM(?:INATION)?|TECHNIQUE"
     r"|COMPARISONS?|FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|FINDINGS AND IMPRESSION)"
@@ -111,6 +112,7 @@ _NEW_LINE = re.compile(r"\n")
 _BLANK = re.compile(r"\n[ \t]*\n")
 
 _READ_FIRST = ("IMPRESSION", "CONCLUSION", "FINDINGS", "FINDINGS AND IMPRESSION")
+"""Sections for `main_text`, the first of which is in a report."""
 _TEMPLATE = (
     "LUNG",
     "HEART",

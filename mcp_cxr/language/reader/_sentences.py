@@ -20,6 +20,7 @@ _GONE = (
     r"(?:(?:has|have|is|are|been|now|since|completely|fully)\s+)*"
     r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
 )
+"""That something has resolved: "has now completely cleared"."""
 _ONE_OF_BOTH_GONE = re.compile(
     rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
     rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
@@ -42,16 +43,23 @@ _OTHER_SIDE = re.compile(r", (?:the )?(left|right)(?: side)? (?=(?:is|are|remain
 _QUESTION_MARK = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
+"""Words before "the left" or "the right" where it is short for a finding: "..., the left is larger"."""
 _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
+"""Words before a side that is denied: "left, but not the right, effusion"."""
 _BEFORE_VERBS = frozenset({"and", "but", ",", "while", "yet"})
+"""Words before a verb whose subject was named earlier: "resolved on the right but persists on the left"."""
 _NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "free"})
+"""What is said of a structure, not of a finding: in "the left is clear", the left lung."""
 _MOST_INTERRUPTED = 3  # names of a sentence
 _AMOUNTS_COMPARED = {"more": "worsened", "less": "improved"}
 """What says that there is another amount of a finding than before, with a word for the change."""
 _BEFORE_NO_CHANGE = frozenset({"no", "not", "or", "than"})
+"""Words before "more" and "less" where they state no change: "no more"."""
 _LEVELS = frozenset({"upper", "middle", "mid", "lower"})
+"""Levels of a lung, of which several may share a noun: "upper and lower lobes"."""
 _BEFORE_LEVELS = frozenset({",", "and", "or", "to", "the", "both", "bilateral", *SIDES})
 _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "field", "fields"})
+"""The nouns that they share."""
 
 
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:

@@ -35,6 +35,7 @@ ALTERNATIVES = frozenset({"or", "versus", "vs"})
 VERBS = frozenset("is are was were has have had appears appear remains remain persists persist".split())
 """Verbs that say something of the finding or structure before them."""
 PLURAL_VERBS = frozenset("are were remain have appear continue persist".split())
+"""Verbs of several findings: "effusion and edema are unchanged"."""
 LONGEST_LIST = 8
 """The most spans or words between the first and the last phrase of a list."""
 _TWO_WORDS = 2

@@ -25,11 +25,14 @@ _SENTENCE_END = re.compile(
 )
 """Begins with the blank, which is found fast; what must stand before it is looked at then."""
 _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
+"""The number of a point: "1. Effusion. 2. Edema."."""
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
+"""The bullet or number at the beginning of a line."""
 _LONGEST_STATEMENT = 2_000  # characters
 _NARROWEST = 60  # characters: no report is wrapped at less
 _NARROWEST_BY_HAND, _UNEVEN = 50, 10  # characters: a report whose lines were ended by hand, and by how much they differ
 _DENYING = re.compile(r"(?:there (?:is|are) )?(?:no|without|negative for)\b", re.IGNORECASE)
+"""The beginning of a denied list: "no effusion"."""
 _DENIAL_ALONE = re.compile(
     r"(?:there (?:is|are) )?"
     r"(?:(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?(?: any)?|negative for"

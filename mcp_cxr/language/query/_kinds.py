@@ -51,6 +51,12 @@ _BEHIND_COLON = re.compile(
     re.IGNORECASE,
 )
 """What is listed behind the name of its kind: "tubes: ETT, chest drain"."""
+_LINES_LISTED = re.compile(
+    r"(?<!fracture )\b(?:(?:vascular|(?:intra)?venous|iv|indwelling|medical)\s+)?(?P<lines>lines?)"
+    r"(?=\s*[:(]|\s+(?:or|like|including)\s)",
+    re.IGNORECASE,
+)
+"""Lines of which kinds follow; alone the word may mean others: "lines (PICC, port)"."""
 _JOINS_LAST = re.compile(rf"\b(?:and|but|no|not|or|plus|with|without|{STUDIES})\s*$", re.IGNORECASE)
 """Words before a parenthesis that join it to the text, so that it lists no kinds: "edema and (mass, nodule)"."""
 _BETWEEN_LISTED = re.compile(r"\s*(?:[,;/]|\bor\b)+\s*", re.IGNORECASE)
@@ -151,10 +157,20 @@ def with_lists_joined(text: str) -> str:
         named = [one for one in items if mentions_findings(one)]
         return ", ".join([f"{join}{' or '.join(named)}", *(one for one in items if one not in named)])
 
+    text = _LINES_LISTED.sub(_as_devices, text, count=_MOST_KINDS)
     text = _IN_PARENTHESES.sub(joined, text, count=_MOST_KINDS)
     if (match := _BEHIND_COLON.match(text)) and _are_kinds(match["list"], match["what"]):
         return f"{match['what']} with {' or '.join(_BETWEEN_LISTED.split(match['list']))}"
     return text
+
+
+def _as_devices(match: re.Match[str]) -> str:
+    """Return "lines and tubes" for lines if the first finding behind them is a kind of these."""
+    before = query_mentions(match.string[: match.end()])
+    behind = next((one for one in query_mentions(match.string[match.end() :]) if one.finding), None)
+    is_alone = bool(before) and before[-1].text == match["lines"].lower()  # not "Kerley lines"
+    is_device = behind is not None and "lines and tubes" in ancestors(behind.name)
+    return "lines and tubes" if is_alone and is_device else match[0]
 
 
 def _are_kinds(listed: str, what: str) -> bool:

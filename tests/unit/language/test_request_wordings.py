@@ -289,6 +289,28 @@ def test_choices_and_exceptions_are_read(
 @pytest.mark.parametrize(
     ("query", "wanted"),
     [
+        ("lines (PICC, port)", ["picc", "implanted port"]),
+        ("lines: PICC, dialysis catheter", ["picc", "dialysis catheter"]),
+        ("any line (PICC or port) and edema", ["picc", "implanted port", "pulmonary edema"]),
+        ("lines like a PICC", ["picc"]),
+        ("IV lines (PICC, port)", ["picc", "implanted port"]),
+        ("lines such as a PICC", ["lines and tubes", "picc"]),
+    ],
+)
+def test_lines_of_which_kinds_are_listed_are_no_word_that_a_report_must_have(query: str, wanted: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for group in parsed.wanted for one in group] == wanted
+    assert parsed.words == ()
+
+
+@pytest.mark.parametrize("query", ["fracture lines or PICC", "lines or a mass", "Kerley lines (PICC)", "lines"])
+def test_other_lines_are_no_devices(query: str) -> None:
+    assert "lines and tubes" not in {one.name for one in parse_query_text(query).findings}
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
         ("effusion that wasn't there on the previous radiograph", "pleural effusion, new"),
         ("mass absent on the last study", "mass, new"),
         ("pneumothorax not seen before", "pneumothorax, new"),

@@ -44,6 +44,10 @@ _SEARCHES: tuple[tuple[str, dict[str, Any]], ...] = (
     ("By words: pacemaker, frontal images", {"query": "pacemaker leads", "view": ["FRONTAL"]}),
     ("By filter: cardiomegaly without effusion", {"labels": ["Cardiomegaly"], "labels_absent": ["Pleural Effusion"]}),
 )
+_COLUMNS_NOTE = (
+    "cosine: similarity to the words or the example, -1 to 1. z: standard deviations above the mean cosine of a sample"
+    " of the archive."
+)
 _SKETCH_NOTE = (
     "The offline embedder compares images by exposure and geometry, never by findings,\n"
     "and it cannot embed text. The words above were matched in reports, labels and tags.\n"
@@ -153,11 +157,12 @@ async def _run_searches(host: _Host) -> None:
     click.echo(
         f"The archive: {overview['images']} images, {overview['studies']} studies, {overview['subjects']} patients"
     )
+    click.echo(_COLUMNS_NOTE)
     results = [await host.search(title, **arguments) for title, arguments in _SEARCHES]
     example = results[0][0].image_id
     like = {"like": [example], "exclude_subject_of": example}
-    await host.search("By example: like the first hit, other patients", **like)
-    await host.search("By example and words: like it, with a nodule", query="nodule", **like)
+    await host.search("By example: like the first hit for left pleural effusion, other patients", **like)
+    await host.search("By example and words: like the same hit, with a nodule", query="nodule", **like)
 
 
 def _table(hits: Sequence[Hit]) -> list[str]:

@@ -36,8 +36,14 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
     for added, present in ((images, 0), (0, images)):
         out = demo_output(folder, capfd)
         assert f": {added} added, {present} already present" in out
-        for title in ("By words: left pleural effusion", "By filter: ", "By example: ", "By example and words: "):
+        for title in (
+            "By words: left pleural effusion",
+            "By filter: ",
+            "By example: like the first hit for left pleural effusion, other patients",
+            "By example and words: like the same hit, with a nodule",
+        ):
             assert title in out
+        assert "\ncosine: similarity to the words or the example, -1 to 1. z: standard deviations above the mean" in out
         assert_pixels_find(out)
         assert out.rstrip().endswith(str(folder / "contact-sheet.png"))
     with Image.open(folder / "contact-sheet.png") as sheet:

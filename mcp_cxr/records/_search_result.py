@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
 _COUNT_TEXTS = {
-    "silent": ("{} does not mention it", "{} do not mention it"),
+    "silent": ("{} does not deny all of it", "{} do not deny all of it"),  # of a query that only rules out
     "unknown": ("{} has no report or label", "{} have no report or label"),
     "part": ("{} matches in part", "{} match in part"),
     "denied": ("{} denies it and is left out", "{} deny it and are left out"),
@@ -61,8 +61,8 @@ class Hit(BaseModel):
     """Absolute path of the file; a model is not given it. null if the file's folder is not known."""
     matched: Matched | None = None
     """full: the report or the labels state all that the words ask for. part: they state some of it; `missing` names the
-    rest. unknown: no report that can be read, and no label. no: the report or the labels do not mention it. null
-    without words."""
+    rest. unknown: no report that can be read, and no label. no: the report or the labels do not mention it; if the
+    words only rule out, they do not deny all of it. null without words."""
     missing: list[str] = []
     """What the words ask for and the study does not state, and what it states instead."""
     similarity_score: float | None = None
@@ -145,8 +145,8 @@ class SearchResult(BaseModel):
     """Groups that match in full, after all filters: the number to report. null without words."""
     counts: dict[str, int] | None = None
     """present and possible (full matches), part, unknown (no report and no label), silent (report or labels do not
-    mention it), denied (every finding denied: left out), conflicting (report and labels disagree). null without
-    words."""
+    mention it; if the words only rule out: do not deny all of it), denied (every finding denied: left out),
+    conflicting (report and labels disagree). null without words."""
     total_results: int
     """What can be paged through: the matches, and what is ranked after them."""
     results_count: int
@@ -176,7 +176,9 @@ class SearchResult(BaseModel):
         if self.matched_results is None or self.counts is None:
             return None
         found = self.counts
-        named = ("silent", "unknown", "conflicting") if self.only_rules_out else ("part", "denied", "conflicting")
+        named = ("part", "denied", "conflicting") if self.total_results else ("denied", "unknown", "conflicting")
+        if self.only_rules_out:
+            named = ("silent", "unknown", "conflicting")
         parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
         parts += [_COUNT_TEXTS[name][found[name] != 1].format(f"{found[name]:,}") for name in named if found[name]]
         if not self.only_rules_out and self.total_results > self.matched_results + found["part"]:
@@ -200,7 +202,7 @@ class SearchResult(BaseModel):
         if first is None or self._is_mixed:
             return None
         if self.only_rules_out:
-            return first.rank, "Not mentioned, or no report or label"
+            return first.rank, "Not all of it is denied, or no report or label"
         if self.search_mode == "keyword":
             return first.rank, "Only single words or the report's indication match"
         return first.rank, "Ranked by similarity: no report or label matches"

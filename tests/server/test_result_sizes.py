@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from jsonschema import Draft202012Validator
 
-from mcp_cxr.records import Hit, SearchResult, Understood
+from mcp_cxr.records import Hit, SearchResult, Understood, _search_result
 from mcp_cxr.server._redaction import hit_has_untrusted_text, redact_search_result
 from mcp_cxr.server._strict_tool import tool_result
 
@@ -168,8 +169,12 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
         ({"matched_results": 1, "total_results": 311}, f"1 study matches; 310 match in part; {LEFT}"),
         ({"matched_results": None, "counts": None}, None),
         (
+            {"matched_results": 0, "total_results": 0, "search_mode": "keyword"},
+            f"0 studies match; 900 deny it and are left out; 20 have no report or label; {CONFLICTING}",
+        ),
+        (
             {"understood": Understood(without=["support device"])},
-            f"162 studies match; 1,000 do not mention it; 20 have no report or label; {CONFLICTING}",
+            f"162 studies match; 1,000 do not deny all of it; 20 have no report or label; {CONFLICTING}",
         ),
     ],
 )
@@ -181,11 +186,20 @@ def test_hits_after_the_matches_are_set_apart():
     ranked = [hit(rank).model_copy(update={"matched": how}) for rank, how in enumerate(("full", "part", "no"), start=1)]
     assert result(ranked).rest_heading() == (3, "Ranked by similarity: no report or label matches")
     assert result(ranked[:2]).rest_heading() is None
+    denied = result(ranked, understood=Understood(without=["pleural effusion"]))
+    assert denied.rest_heading() == (3, "Not all of it is denied, or no report or label")
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (
         f"162 patients match; 310 match in part; {LEFT}; the list is ordered by similarity, so matches may come later"
     )
+
+
+def test_the_viewer_says_the_same_of_each_count():
+    script = (files("mcp_cxr.server") / "viewer" / "tool_results.js").read_text()
+    for one, several in _search_result._COUNT_TEXTS.values():
+        assert f'"{one}"' in script
+        assert f'"{several}"' in script
 
 
 def test_what_was_understood_is_one_line():

@@ -326,6 +326,20 @@ async def test_a_denial_of_one_side_denies_no_other() -> None:
     assert {number: hit.matched for number, hit in by_number(none).items()} == {2: "full", 1: "no"}
 
 
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("no effusion", "2 studies match; 2 do not deny all of it"),
+        ("no effusion and no pneumothorax", "1 study matches; 3 do not deny all of it"),
+    ],
+)
+async def test_studies_that_deny_a_part_are_not_said_to_mention_nothing(query: str, text: str) -> None:
+    reports = ["No effusion. No pneumothorax.", "No effusion.", "No left effusion.", "Edema.", "Effusion."]
+    async with reported([f"FINDINGS: {one}" for one in reports]) as archive:
+        page = await archive.search(query)
+    assert page.matches_text() == text
+
+
 async def test_a_denial_that_no_study_states_says_so() -> None:
     async with reported(["FINDINGS: Edema."], ToyEmbedder()) as archive:
         page = await archive.search("no effusion")

@@ -208,5 +208,5 @@ def _without_lone_unlike(embedded: EmbeddedQuery) -> EmbeddedQuery:
     """Return it without `unlike` if there is nothing that it could be subtracted from."""
     if not embedded.vectors.only_unlike:
         return embedded
-    warning = "unlike was ignored: the embedder cannot embed the query text."
+    warning = "The argument unlike was ignored: the embedder cannot embed the query text."
     return replace(embedded, vectors=QueryVectors(), warnings=(*embedded.warnings, warning))

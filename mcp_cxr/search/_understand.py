@@ -20,6 +20,12 @@ from mcp_cxr.language import (
 )
 from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.search._check_arguments import positions_of
+from mcp_cxr.search._conditions_not_applied import (
+    not_applied,
+    nothing_but_conditions,
+    overridden,
+    warnings_of_filters,
+)
 from mcp_cxr.search._ids_in_words import identified_by, listed_ids, with_stored_ids
 
 if TYPE_CHECKING:
@@ -79,9 +85,9 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         meaning, unknown = _places_once(*await _searchable(meaning, store, searchable_words))
     elif identified := await identified_by(text_filters.text, store):
         filtered = replace(filtered, where=_merged(filtered.where, identified))
-        not_applied = (*text_filters.not_applied, *listed_ids(text_filters.text)[1:])
+        others = (*text_filters.other_ids, *listed_ids(text_filters.text)[1:])
         ids = identified.subject_id, identified.study_id, identified.image_id
-        text_filters = TextFilters("", (), *ids, not_applied=not_applied)
+        text_filters = TextFilters("", (), *ids, not_applied=text_filters.not_applied, other_ids=others)
     matches_nothing = bool(unknown or meaning.modifiers) and not _names_filter(text_filters)
     has_words = not meaning.is_empty or matches_nothing
     if not has_words and not _has_filter(filtered):
@@ -91,24 +97,11 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     return UnderstoodQuery(
         filtered,
         meaning if has_words and not ranks_alone else None,
-        (*_overridden(named, query.where), *warnings),
+        (*overridden(named, query.where), *warnings),
         bool(text_filters.view_positions) and not query.where.view,
         meaning if ranks_alone else QueryMeaning(),
         _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),
     )
-
-
-def _overridden(named: TextFilters, given: Filter) -> Iterator[str]:
-    """Yield which filters that the words name are not applied, because an argument gives another value."""
-    if named.view_positions and given.view:
-        yield "The view in the words was not applied: the argument view is given."
-    if named.sex and given.sex and named.sex != given.sex:
-        yield "The sex in the words was not applied: the argument sex is given."
-    ages, dates = (named.age_from, named.age_to), (named.date_from, named.date_to)
-    if any(age is not None for age in ages) and (given.age_from, given.age_to) not in (ages, (None, None)):
-        yield "The age in the words was not applied: the argument age_from or age_to is given."
-    if any(dates) and (given.date_from, given.date_to) not in (dates, (None, None)):
-        yield "The dates in the words were not applied: the argument date_from or date_to is given."
 
 
 def _with_text_filters(query: Query, text_filters: TextFilters) -> Query:
@@ -267,30 +260,7 @@ def _warnings(
     may_be_foreign = not is_named and not all(map(is_known_word, not_asked)) and searchable_words == "archive"
     if is_foreign or may_be_foreign:
         found.append("Reports are read in English; words of other languages match only as they are written.")
-    return (*found, *_warnings_of_filters(text_filters, meaning.not_applied))
-
-
-def _warnings_of_filters(text_filters: TextFilters, not_applied: Sequence[str]) -> Iterator[str]:
-    """Yield which conditions in the words are not applied: those that the archive or no filter can hold."""
-    if text_filters.date_words:
-        yield f"The archive has no study dates: '{text_filters.date_words}' was not applied to any study."
-    for condition in (*not_applied, *text_filters.not_applied):
-        effect = ": studies with both are found, too" if condition.lower() == "not both" else " to any study"
-        yield f"'{condition}' was not applied{effect}."
-    if text_filters.unread_dates:
-        dates = ", ".join(text_filters.unread_dates)
-        yield f"{dates} was not applied: name dates as in 'in 2018', 'since 2018-03-04' or 'before March 2018'."
-    if text_filters.patient_words:
-        yield (
-            f"{_unrecorded(text_filters)} not recorded in this archive: '{text_filters.patient_words}' was not applied"
-            " to any study."
-        )
-
-
-def _unrecorded(text_filters: TextFilters) -> str:
-    if text_filters.age_from is None and text_filters.age_to is None:
-        return "Sex is"
-    return "Sex and age are" if text_filters.sex else "Age is"
+    return (*found, *warnings_of_filters(text_filters, meaning.not_applied))
 
 
 def _warnings_of_meaning(meaning: QueryMeaning) -> Iterator[str]:
@@ -311,14 +281,9 @@ def _only_changes_denied(meaning: QueryMeaning) -> str:
     return f"Only a change is denied of {', '.join(map(repr, meaning.changes_denied))}"
 
 
-def _not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, ...]:
-    """Return the conditions in the words that no filter can hold."""
-    return (*text_filters.unread_dates, *meaning.not_applied, *text_filters.not_applied)
-
-
 def _nothing_to_look_for(text: str, meaning: QueryMeaning, text_filters: TextFilters) -> str:
-    if not_applied := _not_applied(meaning, text_filters):
-        return f"No filter can hold {', '.join(map(repr, not_applied))}; name a finding, a device, a view or a label."
+    if message := nothing_but_conditions(meaning, text_filters):
+        return message
     if meaning.changes_denied:
         return f"{_only_changes_denied(meaning)}; name the finding without it, or the change that is wanted."
     if not is_english(text):
@@ -376,7 +341,7 @@ def _word_uses(
             *meaning.changes_denied,
             *unknown,
             *filter(None, [text_filters.patient_words, text_filters.date_words]),
-            *_not_applied(meaning, text_filters),
+            *not_applied(meaning, text_filters),
         ],
     }
     if text_filters.limit and text_filters.limit == filtered.limit:

@@ -178,6 +178,8 @@ class TextFilters:
     """Dates that are no filter: "not in 2018", "03/04/2018", "last year"."""
     not_applied: tuple[str, ...] = ()
     """Other conditions that no filter knows: "not portable", "middle-aged"."""
+    other_ids: tuple[str, ...] = ()
+    """Ids that follow another of their kind, which is the filter."""
 
     @property
     def patient_words(self) -> str:
@@ -205,7 +207,7 @@ class TextFilters:
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
     query = _EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query))
-    text, found, other_ids = _ids(_FOLDER.sub(" ", query))
+    text, found, denied_ids, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views, view_choices = _views(text)
     text, limits = _taken(_LIMIT, text)
@@ -224,7 +226,8 @@ def read_text_filters(query: str) -> TextFilters:
         date_from,
         date_to,
         unread_dates,
-        (*other_ids, *(one["phrase"] for one in techniques), *view_choices, *groups),
+        (*denied_ids, *(one["phrase"] for one in techniques), *view_choices, *groups),
+        other_ids,
     )
 
 
@@ -232,9 +235,9 @@ def _excluded_one_by_one(match: re.Match[str]) -> str:
     return ", ".join(f"exclude {one.strip()}" for one in match["list"].split(",") if one.strip())
 
 
-def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...]]:
-    """Return the text without ids, the first of each kind, and those that are denied or follow it: "not p10000032"."""
-    found, others = dict[str, str](), list[str]()
+def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...], tuple[str, ...]]:
+    """Return the text without ids, the first of each kind, those denied ("not p10000032"), and those that follow it."""
+    found, denied_ids, others = dict[str, str](), list[str](), list[str]()
     kept, end = list[str](), 0
     for match in _ID.finditer(text):
         name, value = next((name.removesuffix("_number"), value) for name, value in match.groupdict().items() if value)
@@ -242,9 +245,11 @@ def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...]]:
         denied = _DENIED_BEFORE.search(before)
         kept += [before[: denied.start()] if denied else before, " "]
         end = match.end()
-        if denied or _without_letter(found.setdefault(name, value)) != _without_letter(value):
-            others.append(f"{denied[0] if denied else ''}{value}".strip())
-    return "".join([*kept, text[end:]]), found, tuple(others)
+        if denied:
+            denied_ids.append(f"{denied[0]}{value}".strip())
+        elif _without_letter(found.setdefault(name, value)) != _without_letter(value):
+            others.append(value)
+    return "".join([*kept, text[end:]]), found, tuple(denied_ids), tuple(others)
 
 
 def _without_letter(value: str) -> str:

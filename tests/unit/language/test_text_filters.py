@@ -113,7 +113,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("post-2015", TextFilters("", date_from="2016-01-01")),
         ("pre 2012", TextFilters("", date_to="2011-12-31")),
         ("the year 2013", TextFilters("", date_from="2013-01-01", date_to="2013-12-31")),
-        ("s50414267, s50414268", TextFilters(",", study_id="s50414267", not_applied=("s50414268",))),
+        ("s50414267, s50414268", TextFilters(",", study_id="s50414267", other_ids=("s50414268",))),
         ("edema, at most four", TextFilters("edema,", limit=4)),
         ("exclude patient p10000033", TextFilters("", not_applied=("exclude patient p10000033",))),
         ("p10000032 not p10000033", TextFilters("", subject_id="p10000032", not_applied=("not p10000033",))),

@@ -202,7 +202,7 @@ async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path
         example, *_ = await image_ids(archive)
         page = await archive.search("edema", unlike=[example])
     assert (page.search_mode, page.images[0].similarity_score) == ("keyword", None)
-    assert page.warnings == ["unlike was ignored: the embedder cannot embed the query text."]
+    assert page.warnings == ["The argument unlike was ignored: the embedder cannot embed the query text."]
 
 
 async def test_an_outage_between_two_embeddings_becomes_the_fallback_reason(five: Path) -> None:

@@ -177,4 +177,5 @@ async def test_of_several_ids_the_first_is_the_filter_and_the_others_are_named(w
     page = await found(words, *["FINDINGS: Edema."] * 3)
     assert (numbers(page), page.filters) == ([2], {"study_id": "s50000002"})
     assert ignored(page) == [words.rsplit(maxsplit=1)[-1]]
-    assert f"'{words.rsplit(maxsplit=1)[-1]}' was not applied to any study." in page.warnings
+    advice = "one search takes one id; search for each id separately."
+    assert f"'{words.rsplit(maxsplit=1)[-1]}' was not applied: {advice}" in page.warnings

@@ -1,0 +1,107 @@
+"""Says which conditions in the words of a query are not applied, why, and what to do instead."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language import TextFilters, read_text_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.records import Filter
+
+_NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'before March 2018'"
+_NAME_A_FINDING = "name a finding, a device, a view or a label"
+_DENIED_PATIENT = re.compile(r".*\sp\d{8}", re.IGNORECASE)
+
+
+def not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, ...]:
+    """Return the conditions in the words that no filter can hold."""
+    return (
+        *text_filters.unread_dates,
+        *text_filters.other_ids,
+        *meaning.not_applied,
+        *text_filters.not_applied,
+    )
+
+
+def overridden(named: TextFilters, given: Filter) -> Iterator[str]:
+    """Yield which filters that the words name are not applied, because an argument gives another value."""
+    if named.view_positions and given.view:
+        yield f"'{' or '.join(named.view_positions)}' was not applied: the argument view is given."
+    if named.sex and given.sex and named.sex != given.sex:
+        sex = replace(named, age_from=None, age_to=None).patient_words
+        yield f"'{sex}' was not applied: the argument sex is given."
+    ages, dates = (named.age_from, named.age_to), (named.date_from, named.date_to)
+    if any(age is not None for age in ages) and (given.age_from, given.age_to) not in (ages, (None, None)):
+        age = replace(named, sex=None).patient_words
+        yield f"'{age}' was not applied: the argument age_from or age_to is given."
+    if any(dates) and (given.date_from, given.date_to) not in (dates, (None, None)):
+        yield f"'{named.date_words}' was not applied: the argument date_from or date_to is given."
+
+
+def warnings_of_filters(text_filters: TextFilters, conditions: Sequence[str]) -> Iterator[str]:
+    """Yield which conditions in the words are not applied: those that the archive or no filter can hold.
+
+    Args:
+        text_filters: What of the words is left: dates, sex and age that the archive does not record.
+        conditions: Others that no filter can hold.
+    """
+    for reason, words in _not_recorded(text_filters):
+        yield f"{reason}: '{words}' was not applied to any study."
+    if ids := text_filters.other_ids:
+        yield f"{_not_applied(ids)}: one search takes one id; search for each id separately."
+    for condition in (*conditions, *text_filters.not_applied):
+        yield f"{_not_applied([condition])}{_next_step(condition)}."
+    if dates := text_filters.unread_dates:
+        yield f"{_not_applied(dates)}: {_NAME_A_PERIOD}."
+
+
+def nothing_but_conditions(meaning: QueryMeaning, text_filters: TextFilters) -> str | None:
+    """Return the error for words that name only conditions that cannot be applied; None if they name none."""
+    reasons = [f"{reason}: '{words}' cannot be applied" for reason, words in _not_recorded(text_filters)]
+    conditions = not_applied(meaning, text_filters)
+    if conditions:
+        reasons.append(f"No filter can hold {_quoted(conditions)}")
+    is_date = bool(conditions) and conditions == text_filters.unread_dates
+    return f"{'. '.join(reasons)}; {_NAME_A_PERIOD if is_date else _NAME_A_FINDING}." if reasons else None
+
+
+def _not_recorded(text_filters: TextFilters) -> Iterator[tuple[str, str]]:
+    """Yield what the archive does not record, and what the words say of it."""
+    if text_filters.date_words:
+        yield "The archive has no study dates", text_filters.date_words
+    if text_filters.patient_words:
+        has_age = text_filters.age_from is not None or text_filters.age_to is not None
+        facts = ("Sex and age are" if text_filters.sex else "Age is") if has_age else "Sex is"
+        yield f"{facts} not recorded in this archive", text_filters.patient_words
+
+
+def _next_step(condition: str) -> str:
+    """Return what follows from a condition that is not applied, or what to do instead."""
+    if condition.lower() == "not both":
+        return ": studies with both are found, too"
+    if _DENIED_PATIENT.fullmatch(condition):
+        return ": to leave out a patient, give one of the patient's images as exclude_subject_of"
+    alternatives = re.split(r"\s+or\s+", condition)
+    if len(alternatives) > 1 and all(map(_is_filter, alternatives)):
+        return ": search for each of these separately"
+    return " to any study"
+
+
+def _is_filter(words: str) -> bool:
+    """Whether words name a view, sex or age that a search can be limited to."""
+    found = read_text_filters(words)
+    return bool(found.view_positions or found.patient_words) and not found.not_applied
+
+
+def _not_applied(conditions: Sequence[str]) -> str:
+    return f"{_quoted(conditions)} {'was' if len(conditions) == 1 else 'were'} not applied"
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return " and ".join(f"'{name}'" for name in names)

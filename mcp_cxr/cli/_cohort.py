@@ -21,7 +21,7 @@ from mcp_cxr.cli._common import (
     with_archive,
 )
 from mcp_cxr.cli._filter_options import filter_options
-from mcp_cxr.cli._options_in_errors import with_option_names
+from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.cli._output_files import check_output_files, write_private
 from mcp_cxr.errors import ConfigError, QueryError
 

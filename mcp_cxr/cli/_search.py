@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from mcp_cxr.cli._common import allow_demo_encoder, as_tool_json, note, print_result, with_archive
 from mcp_cxr.cli._filter_options import filter_options
-from mcp_cxr.cli._options_in_errors import with_option_names
+from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.cli._output_files import check_output_files, open_csv_file
 from mcp_cxr.csv_writer import CsvWriter
 from mcp_cxr.errors import ConfigError, QueryError
@@ -197,15 +197,17 @@ def _text(hit: Hit, finding_scores: dict[str, float]) -> str:
 
 
 def _note_about(page: SearchResult, group: str) -> None:
+    command = click.get_current_context().command
     for warning in [*filter(None, [page.fallback_reason]), *page.warnings]:
-        note(f"Note: {warning}")
-    if not page.images:
-        left_out = page.counts is not None and page.counts["denied"] + page.counts["conflicting"]
-        if not page.total_results:
-            note((page.matches_text(group) if left_out else None) or "No image matches.")
-        return
+        note(f"Note: {with_option_names(warning, command, is_warning=True)}")
     if page.understood:
         note(f"Read as: {page.understood.as_text()}")
+    if not page.images:
+        counts = page.counts or {}
+        is_explained = any(counts.get(name) for name in ("denied", "unknown", "conflicting"))
+        if not page.total_results:
+            note((page.matches_text(group) if is_explained else None) or "No image matches.")
+        return
     if matches := page.matches_text(group):
         note(matches)
     more = f"; more with --offset {page.next_offset}" if page.next_offset else ""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
-from mcp_cxr.cli._options_in_errors import with_option_names
+from mcp_cxr.cli._option_names import with_option_names
 from mcp_cxr.errors import QueryError
 
 if TYPE_CHECKING:

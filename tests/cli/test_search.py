@@ -173,6 +173,34 @@ def test_a_fact_that_the_archive_does_not_record_is_named(on_new: Command, tmp_p
         assert f"Note: {line}\n" in done.err, argv
 
 
+def test_words_without_a_hit_are_shown_as_they_were_read_with_the_studies_that_have_no_report(
+    on_new: Command, tmp_path: Path
+):
+    plain(tmp_path / "images" / "1.png", 1)
+    on_new("ingest", tmp_path / "images")
+    done = on_new("search", "left hemothorax")
+    assert done.err.splitlines()[-2:] == ["Read as: hemothorax, left", "0 studies match; 1 has no report or label"]
+
+
+@pytest.mark.parametrize(
+    ("argv", "note"),
+    [
+        (["PA effusion", "--view", "AP"], "'PA' was not applied: --view is given."),
+        (["effusion in 2019", "--from", "1900-01-01"], " was not applied: --from or --to is given."),
+        (["effusion, not p10000001"], "give one of the patient's images as --exclude-subject-of."),
+        (["effusion", "--split", "foo"], "No image has split foo; a split is one of train, validate, test."),
+    ],
+)
+def test_notes_name_options_in_place_of_arguments(on_demo: Command, argv: list[str], note: str):
+    notes = [line for line in on_demo("search", *argv).err.splitlines() if line.startswith("Note: ")]
+    assert any(line.endswith(note) for line in notes)
+
+
+def test_an_ignored_example_is_named_as_the_option(on_demo: Command, demo: Ingested):
+    done = on_demo("search", "effusion", "--unlike", demo.drawn.images[0].image_id)
+    assert "Note: --unlike was ignored: the embedder cannot embed the query text.\n" in done.err
+
+
 def test_an_offset_past_the_last_result_is_named(on_demo: Command):
     done = on_demo("search", "--view", "PA", "--offset", 500)
     assert (done.code, done.out) == (0, "")
@@ -183,7 +211,12 @@ def test_an_archive_without_images_says_so(on_new: Command):
     on_new("table", "create")
     done = on_new("search", "effusion")
     assert done.code == 0
-    assert "Note: The archive holds no images; ingest a folder first.\nNo image matches.\n" in done.err
+    lines = [
+        "Note: The archive holds no images; ingest a folder first.",
+        "Read as: pleural effusion",
+        "No image matches.",
+    ]
+    assert done.err.splitlines()[-3:] == lines
 
 
 def test_an_unknown_example_exits_with_1(on_demo: Command):

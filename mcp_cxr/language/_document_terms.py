@@ -126,6 +126,7 @@ def _word_terms(report: str) -> Iterator[str]:
 
 @lru_cache(maxsize=8192)  # reports repeat sentences
 def _terms_of_statement(text: str, *, is_body: bool) -> tuple[str, ...]:
+    """Return the terms of a statement: what a body does not deny; elsewhere, terms of context and history."""
     found: list[str] = []
     for one in mentions_in(text):
         if is_body and not one.is_history:
@@ -151,6 +152,7 @@ def context_term(stem: str) -> str:
 
 
 def _reading_terms(study: Study) -> Iterator[str]:
+    """Yield the terms for what report and labels say together: of each finding, and of the study as a whole."""
     readings = study_readings(study)
     if _is_labeled(study, readings) or (
         _has_words(study.english_report) and report_statements(study.english_report or "")
@@ -234,6 +236,7 @@ def stated_terms(finding: str, modifiers: frozenset[str] = frozenset()) -> tuple
 
 
 def _finding_terms(name: str, reading: FindingReading) -> Iterator[str]:
+    """Yield the terms for one finding: by side if it is denied, else with each combination of its modifiers."""
     if reading.status is Status.ABSENT:
         if not _is_denied_at_places_only(name, reading):
             yield finding_term("absent", name)

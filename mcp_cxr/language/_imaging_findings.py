@@ -69,6 +69,7 @@ def imaging_readings(study: Study) -> dict[str, FindingReading]:
 
 
 def _without_words(name: str, mentions: tuple[Mention, ...]) -> tuple[Mention, ...]:
+    """Return the mentions without their words, each once and in an order that tells nothing of the report."""
     entries = finding_entries()
     found = {
         (one.name if is_imaging(one.name) else name, one.status, one.modifiers)

@@ -111,6 +111,7 @@ def alternatives(wanted: Iterable[WantedFinding], chains: Sequence[Chain]) -> tu
 
 
 def _divided(wanted: WantedFinding, chain: Chain) -> list[WantedFinding]:
+    """Return a finding once for each alternative of a chain that it has; unchanged if it has less than two."""
     held = [values for values in chain if values <= wanted.modifiers]
     if any(values <= NOT_STATED for values in chain):
         held.append(frozenset())
@@ -160,6 +161,7 @@ def joined_groups(
 
 
 def _are_alternatives(first: Sequence[WantedFinding], second: Sequence[WantedFinding], chain: Chain) -> bool:
+    """Whether two groups want one finding with different alternatives of a chain."""
     of_first = {values for values in chain if all(values <= one.modifiers for one in first[-1:])}
     of_second = {values for values in chain if all(values <= one.modifiers for one in second)}
     return first[-1].name == second[0].name and bool(of_first) and bool(of_second) and of_first != of_second

@@ -232,6 +232,7 @@ def read_text_filters(query: str) -> TextFilters:
 
 
 def _excluded_one_by_one(match: re.Match[str]) -> str:
+    """Return "exclude women, exclude AP" for "exclude: women, AP"."""
     return ", ".join(f"exclude {one.strip()}" for one in match["list"].split(",") if one.strip())
 
 
@@ -313,6 +314,7 @@ def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:
 
 
 def _limit(matches: list[re.Match[str]]) -> int | None:
+    """Return the first number of results, 100 at most; None if there is none."""
     for match in matches:
         word = next(value for value in match.groupdict().values() if value).lower()
         number = 1 if word == "single" else _NUMBER_WORDS.get(word) or int(word)

@@ -67,6 +67,7 @@ def without_abnormal(text: str) -> str:
 
 
 def _judgment_of_statement(text: str, request_words: Collection[str]) -> Judgment | None:
+    """Return what one statement of a query says of a study as a whole; None if nothing."""
     words = WORD.findall(normalize(text))
     plain = " ".join(words)
     asked = " ".join(dropwhile(request_words.__contains__, words))

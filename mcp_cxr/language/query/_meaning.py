@@ -361,6 +361,7 @@ class QueryMeaning:
 def _at_place(
     groups: Iterable[Iterable[WantedFinding]], kinds: Sequence[TermKind], *, with_related: bool
 ) -> list[AlternativeTerms]:
+    """Return, for each group, the terms of any of its findings with the places that are wanted."""
     of_groups = (
         chain.from_iterable(one.terms_at_place(kinds, with_related=with_related) for one in group) for group in groups
     )

@@ -128,6 +128,7 @@ def _choices(part: QueryMeaning) -> list[frozenset[str]]:
 
 
 def _part(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMeaning:
+    """Return the meaning of the next part, in parentheses or not, and take its tokens from the list."""
     if not tokens or tokens[0] == ")":
         return QueryMeaning()
     first = tokens.pop(0)
@@ -156,6 +157,7 @@ def _qualified(meaning: QueryMeaning, choices: Iterable[frozenset[str]], *, is_d
 
 
 def _both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:
+    """Return the meaning of a query that asks for two meanings at once."""
     return replace(
         first,
         wanted=_unique((*first.wanted, *second.wanted)),
@@ -190,6 +192,7 @@ def _denied(part: QueryMeaning, text: str) -> QueryMeaning:
 
 
 def _written(tokens: Iterable[str]) -> str:
+    """Return the text that tokens were made of."""
     return re.sub(r"(?<=\() | (?=\))", "", " ".join(tokens).replace(":", ""))
 
 

@@ -67,4 +67,5 @@ def _listed_with(found: WantedFinding, meaning: QueryMeaning) -> tuple[WantedFin
 
 
 def _on_sides(one: WantedFinding, sides: tuple[str, ...]) -> tuple[WantedFinding, ...]:
+    """Return a finding once on each of some sides, which are then alternatives."""
     return tuple(replace(one, modifiers=one.modifiers - {*SIDES} | {side}) for side in sides)

@@ -210,12 +210,14 @@ def _complement(match: re.Match[str]) -> tuple[int | None, int | None] | None:
 
 
 def _others(low: int | None, high: int | None) -> tuple[int | None, int | None]:
+    """Return the ages outside a span that is open on one side; (None, None) if it is not."""
     if low is not None and high is not None:
         return None, None
     return (high + 1, None) if high is not None else (None, low - 1 if low is not None else None)
 
 
 def _in_words(match: re.Match[str]) -> str:
+    """Return a field as running text: "aged " for "age:", "female " for "sex:F"."""
     if match["age"]:
         return "aged "
     if match["bound"]:
@@ -224,11 +226,13 @@ def _in_words(match: re.Match[str]) -> str:
 
 
 def _in_digits(match: re.Match[str]) -> str:
+    """Return an age in digits: "over 65" for "over sixty-five"."""
     tens, units = match["tens"] or match["old_tens"], match["units"] or match["old_units"]
     return f"{match['before'] or ''}{_TENS[tens.lower()] + (_UNITS[units.lower()] if units else 0)}"
 
 
 def _ages(given: Mapping[str, str | None], low: int | None, high: int | None) -> tuple[int | None, int | None]:
+    """Return the lowest and the highest age that a match of `_AGE` states, else those given."""
     if given["decade"]:
         return int(given["decade"]), int(given["decade"]) + 9
     if given["signed"]:
@@ -242,4 +246,5 @@ def _ages(given: Mapping[str, str | None], low: int | None, high: int | None) ->
 
 
 def _first_age(given: Mapping[str, str | None], names: Iterable[str], default: int | None) -> int | None:
+    """Return the age of the first of some groups that matched."""
     return next((int(value) for name in names if (value := given[name])), default)

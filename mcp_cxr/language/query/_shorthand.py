@@ -29,6 +29,7 @@ def _shorthand() -> tuple[re.Pattern[str], dict[str, str]]:
 
 
 def _pattern_of_form(form: str) -> str:
+    """Return the pattern of a form: its last full stop is optional, and one with capitals is matched as written."""
     pattern = re.sub(r"\\\.$", r"\\.?", re.escape(form))
     return rf"(?-i:{pattern})" if form != form.lower() else pattern
 

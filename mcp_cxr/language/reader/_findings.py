@@ -199,6 +199,7 @@ def _predicates_of(sentence: Sentence, at: int, structure: Structure) -> tuple[F
 
 
 def _predicates_after(sentence: Sentence, at: int, structure: Structure) -> tuple[FoundPredicate, ...]:
+    """Return what is said after a structure, and by which tokens: "heart is enlarged"."""
     said: dict[Predicate, frozenset[int]] = {}
     start, end = sentence.spans[at].end, _reach_after(sentence, at, structure)
     while start < end:
@@ -238,6 +239,7 @@ def _is_change(sentence: Sentence, token: int) -> bool:
 
 
 def _begins_change(sentence: Sentence, token: int) -> bool:
+    """Whether a modifier that states a change begins at a token."""
     span = sentence.spans[sentence.span_at(token)]
     return span.dimension == "change" and span.start == token
 

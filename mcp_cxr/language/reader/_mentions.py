@@ -192,6 +192,7 @@ def _as_differential(
 
 
 def _is_observed(mention: Mention) -> bool:
+    """Whether a mention states that a finding, which is no device, is present."""
     return mention.finding is not None and mention.finding.kind != "device" and mention.status is Status.PRESENT
 
 

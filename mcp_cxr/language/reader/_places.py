@@ -124,6 +124,7 @@ def _narrower(entry: FindingEntry, place: str) -> FindingEntry | None:
 
 @cache
 def _named_at(finding: str, place: str) -> FindingEntry | None:
+    """Return the narrower finding whose name is that of a place and a finding: "rib fracture"."""
     words = [stem(word) for word in f"{place} {finding}".split()]
     found = findings().longest_at(words, 0)
     return found[1] if found and found[0] == len(words) and finding in found[1].broader else None

@@ -95,6 +95,7 @@ class Scopes(Clauses):
         return Status.POSSIBLE if self.holds("possible", token) else Status.PRESENT
 
     def _cover(self, status: str, first: int, end: int) -> None:
+        """Record that the tokens of spans from `first` to before `end` are in the scope of a cue of this status."""
         start, stop = self._token(first), self._token(end)
         self._covered.setdefault(status, bytearray(len(self._tokens)))[start:stop] = b"\1" * (stop - start)
 
@@ -110,6 +111,7 @@ class Scopes(Clauses):
         return not _CHANGING.isdisjoint(words)
 
     def _says_of_the_past(self, index: int) -> bool:
+        """Whether a verb states what there was on another examination: "prior CT showed", "there was"."""
         before, verb = self._spans[max(0, index - 1)].first, self._spans[index].first
         return verb in _SHOWED or (before == "there" and verb in ("was", "were"))
 

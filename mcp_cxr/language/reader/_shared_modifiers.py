@@ -106,6 +106,7 @@ def share_changes(
 def _share_changes_after(
     sentence: Sentence, own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
 ) -> None:
+    """Add a change behind a list to its earlier findings: "effusion and edema are unchanged"."""
     spans = sentence.spans
     changes: list[IndexedValues] = []
     is_list = False
@@ -131,6 +132,7 @@ def _share_changes_after(
 def _share_changes_before(
     sentence: Sentence, own: dict[int, list[IndexedValues]], polarity: Callable[[int], object]
 ) -> None:
+    """Add a change before a list to its later findings: "no change in the effusion and opacity"."""
     spans = sentence.spans
     for first, second in pairwise(own):
         changes = [
@@ -162,6 +164,7 @@ def _is_of_several(spans: Sequence[Span]) -> bool:
 
 
 def _goes_on_with_list(sentence: Sentence, span: Span) -> bool:
+    """Whether a span may stand between two findings of one list."""
     is_joined = span.entry is None or span.is_cue("end")  # ", a"
     return isinstance(span.entry, Modifier) or (is_joined and _BETWEEN_LISTED.issuperset(sentence.words(span)))
 

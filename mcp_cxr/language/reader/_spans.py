@@ -140,6 +140,7 @@ def _longest_at(tokens: Sequence[str], stems: Sequence[str], start: int, *, is_q
 
 @lru_cache(maxsize=65_536)
 def _begins_a_phrase(token: str) -> bool:
+    """Whether a phrase of a table may begin with a token."""
     return _names().has_first(stem(token)) or _cues_and_modifiers().has_first(token) or bool(_plural_modifier(token))
 
 

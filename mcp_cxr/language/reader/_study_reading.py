@@ -80,6 +80,7 @@ def read_report(report: str) -> dict[str, FindingReading]:
 
 @lru_cache(maxsize=512)
 def _readings(report: str) -> Mapping[str, FindingReading]:
+    """Return what the body of a report says of each finding, in mentions of it and of those that concern it."""
     mentions: dict[str, list[Mention]] = defaultdict(list)
     for statement in report_statements(report):
         if statement.kind is SectionKind.BODY:
@@ -174,6 +175,7 @@ def says_abnormal(report: str) -> bool:
 
 
 def _body(report: str) -> list[Statement]:
+    """Return the statements about what the images show."""
     return [one for one in report_statements(report) if one.kind is SectionKind.BODY]
 
 
@@ -207,6 +209,7 @@ _CANCELLING = frozenset(
 
 
 def _cancels(text: str) -> bool:
+    """Whether a statement has a word that says that the study is not normal after all."""
     words = set(text.replace(",", " ").replace(".", " ").split())
     return bool(words & _CANCELLING)
 
@@ -227,6 +230,7 @@ def _concerned(mention: Mention) -> tuple[str, ...]:
 
 
 def _reading(mentions: Sequence[Mention]) -> FindingReading:
+    """Return what some mentions say of one finding together."""
     if len(mentions) == 1:  # nearly all
         status, modifiers = mentions[0].status, mentions[0].modifiers
         return FindingReading(status, {side: status for side in SIDES if side in modifiers}, tuple(mentions))

@@ -37,6 +37,9 @@ _NAMES: Final = {
         r"|[<>\u2264\u2265]=?\s*)?"
         r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|and|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
     ),
+    "compared": (
+        r"\b(?P<compared>(?:bigger|larger|greater|smaller) than (?:an? |the )?(?:nodules?|mass(?:es)?|lesions?))\b"
+    ),
     "unless": (
         r"(?P<denial>\b(?:no|not|without|never)\b[^.;]*?),?\s+"
         r"(?P<unless>(?:unless|except (?:when|where|if))\b[^,.;]*)"
@@ -54,6 +57,7 @@ _NAMES: Final = {
         r"(?<!ctr[<>])(?<!ctr [<>])(?<!ratio [<>])(?<![<>] )\b(?P<percent>\d+(?:\.\d+)?\s*(?:%|percent\b))"
     ),
     "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
+    "likeness": r",?\s*\b(?P<likeness>(?:mimicking|simulating|masquerading as|mistaken for|confused with)\b[^,;.]*)",
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",

@@ -80,7 +80,7 @@ _NOTHING_ELSE = re.compile(
 """That nothing else is there, which no filter can hold beside a finding: "cardiomegaly, no other findings"."""
 _IN_HISTORY = re.compile(
     r"\b(?:indications?(?: of| for)?|h o|referred for|reason for (?:the )?(?:exam\w*|study)|presenting with"
-    r"|complain\w* of|in (?:the |their |a )?(?:\w+ )?history)\b|^(?:clinical |medical )?history\b"
+    r"|complain\w* of|in (?:the |their |a )?(?:\w+ )?history)\b|^(?:clinical |medical )?history\b(?! of\b)"
 )
 _HISTORY_WORDS = frozenset("indication indications clinical medical history reason referred presenting".split())
 _NOT_THERE = re.compile(

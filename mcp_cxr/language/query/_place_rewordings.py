@@ -27,14 +27,20 @@ _HIGH_DIAPHRAGM = (
     r"(diaphragms?)\s+(?:that\s+)?"
     r"(?:(?:sits?|lies|stands|is|rides|sitting|lying|standing|riding)\s+"
     rf"(?:too\s+|abnormally\s+)?high(?:er)?\b(?: than {AS_IT_SHOULD_BE}\b)?"
-    rf"|higher than {AS_IT_SHOULD_BE}\b)"
+    rf"|higher than {AS_IT_SHOULD_BE}\b|(?:is|being) the high(?:er)? one\b)"
 )
 """Such as "diaphragm that sits too high"."""
 _NO_DEEP_BREATH = (
-    r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) take (?:in )?an? "
+    r"\b(?:(?:did|does|could|can)? ?not|failed to|fails to|unable to) (?:take (?:in )?an? "
     r"(?:deep|full|big|good|proper|decent)(?: enough)? (?:breath|inspiration)\b(?: in\b)?"
+    r"|breathe in (?:very )?(?:well|deeply|fully|properly|enough|(?:deep|far) enough|all the way)\b)"
 )
 """Such as "could not take a deep breath"."""
+_NOTHING_WRONG_AT = (
+    r"\bnothing (?:wrong|abnormal|amiss) (?:at|in|on|with) (?:the |either |both )?"
+    r"(?=(?:(?:left|right|lung) )?(?:lungs?|bases|apices|heart|mediastinum)\b)"
+)
+"""Such as "nothing wrong at the bases"."""
 _LINE_IN_A_VEIN = (
     r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+"
     r"(?:(?:going|running|ending|placed)\s+)?(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?"
@@ -70,6 +76,10 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\btops? of both lungs\b", "both apices"),
     (r"\bfree (?=(?:pleural )?fluid\b)", ""),
     (r"\bwater (?=(?:a?round|surrounding|in) the\b)", "fluid "),
+    (r"\b(?:not (?:fully|completely|properly|well)) blown up\b", "not fully inflated"),
+    (r"\b(with|has|have|having) (?:an?|any|some) line\b(?! (?:of|in|at|through|across)\b)", r"\1 a catheter"),
+    (_NOTHING_WRONG_AT, "normal "),
+    (r"\bnormal (lungs|(?:lung )?bases|apices)\b|\b(lungs|(?:lung )?bases|apices)(?: are)? normal\b", r"clear \1\2"),
     (_LINE_IN_A_VEIN, "central venous catheter"),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (_NO_DEEP_BREATH, "low lung volumes"),

@@ -64,7 +64,11 @@ _PURPOSES: Final = tuple(
     )
 )
 """Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""
-_NORMAL = re.compile(r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal)\b", re.IGNORECASE)
+_NORMAL = re.compile(
+    r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal"
+    r"|(?:no|without(?: any)?) (?:[a-z]+ )?(?:abnormalit(?:y|ies)|findings?|disease))\b",
+    re.IGNORECASE,
+)
 """Words that, without a finding, say what to look for, too."""
 _REFERS_BACK = re.compile(r"\b(?:it|them|those|these|also|too|as well)\b", re.IGNORECASE)
 """Words for what a purpose in front named: "I am studying effusions: find those on the left" is left as it is."""

@@ -19,8 +19,14 @@ _SEVERAL_STUDIES = (
     rf"(?=(?:[a-z-]+\s+){{0,2}}(?:{STUDIES}|x-?rays?|radiographs?|cxrs?|reports?|examples?)\b)"
 )
 """Such as "a handful of films"."""
-_READ_AS = r"(?:interpreted|read|reported|called|signed off) as"
+_READ_AS = r"(?:interpreted|read|reported|called|described|labell?ed|signed off) as"
 """Before what a radiologist called a study: "reported as"."""
+_CALLED_NORMAL = (
+    r"(?:\b(?:that|which|who)\s+)?\b(?:call|consider|deem|declar|label|judg|describ)(?:e|s|es|ed|ing)?\s+"
+    r"(?:(?:the|an?|this|it)\s+)*\b(?:(chests?|lungs|heart)|studies|study|films?|images?|x-?rays?)?\s*(?:as\s+)?"
+    r"(?=(?:[a-z]+ly )?(?:normal|negative|unremarkable|clear)\b)"
+)
+"""Such as "that call the chest normal"."""
 _ALONE = r"(?:alone|isolated|by itself|on (?:its|their|the) own)"
 _ALLOWED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?!\b(?:not|no)\b)[^,;.()])+?\s+(?:(?:is|are|would be)\s+)?"
@@ -137,7 +143,8 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (r"(?-i:\bNAD\b)\s*(?:[:,(=-]+\s*(?=nothing\b))", ""),
     (_NOTHING_ABNORMAL, "normal"),
     (rf"\b(?:not one|(?:not|without|no) (?:a|one|any)? ?single) abnormality{_DETECTED}", "no abnormality"),
-    (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative)\b)", ""),
+    (_CALLED_NORMAL, r" \1 "),
+    (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative|limited|suboptimal|poor)\b)", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
@@ -148,6 +155,7 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     # what restricts nothing
     (r",?\s*\b(?:old or new|new or old)\b", ""),
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
+    (r",\s*(?:whatever|whichever)(?=\s*(?:$|[,;.)]))", ""),
     (_NOT_ASKED, ""),
     (_ASKED_TO, ""),
     (_ALSO_COUNTED, r" or \1"),

@@ -117,11 +117,18 @@ _SAME = (
     r"(?=\s*(?:$|[,.;?)])|\s+(?:as|since|for|and|but|over|throughout)\b)"
 )
 """What is unchanged: "stayed the same"."""
+_HISTORY_AND_NOW = (
+    r"\bhistory (?:of )?([^;.]+?)(?:,\s*(?:(?:and|but)\s+)?|\s+(?:and|but)\s+)"
+    r"(?:(?:now|currently|today)\b(?:\s+(?:with|has|have|shows?|showing)\b)?|(?=(?:an?\s+)?new\b)"
+    r"|(?=[^,;.]+?\s(?:on|in) (?:the |this )?(?:film|image|x-?ray|cxr|radiograph)\b))"
+)
+"""Where what the image shows follows a history: "history of COPD, now with pneumonia"."""
 _WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
 """Words behind "gone" that say where something went, not that it resolved: "up"."""
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
+    (_HISTORY_AND_NOW, r"history of \1; with "),
     (r"\b(?:(?:has|have|had)\s+)?not (?:grown|shrunk)\b", "unchanged"),
     (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
     (_ONLY_BEFORE, "resolved"),
@@ -201,8 +208,8 @@ _OF_A_KIND = (
 )
 """Words for one kind of a finding: "healed"."""
 _ANY_OF_A_KIND = (
-    rf",?\s*\(?\b(?:even|including|however|no matter how)\s+(?:if\s+)?(?:(?:the|any)\s+)?{_OF_A_KIND}(?:\s+ones?)?\)?"
-    rf"(?=\s*(?:$|[,.;]))|[,;(-]\s*(?:the\s+)?{_OF_A_KIND}(?:\s+ones?)?\s+included\b\)?"
+    r",?\s*\(?\b(?:even|including|however|no matter how)\s+(?:if\s+)?(?:(?:the|any|an?)\s+)?"
+    rf"{_OF_A_KIND}(?:\s+ones?)?\)?(?=\s*(?:$|[,.;]))|[,;(-]\s*(?:the\s+)?{_OF_A_KIND}(?:\s+ones?)?\s+included\b\)?"
 )
 """That a kind of a finding counts too: "effusions, even small ones", "scars, old ones included"."""
 _SIZES: Final[Rewordings] = (
@@ -212,6 +219,8 @@ _SIZES: Final[Rewordings] = (
     (_HEART_NOT_NORMAL, "cardiomegaly"),
     (r"[,;-]?\s*\(?\b(?:of |to )?any (?:degree|size|extent|severity|grade)\b\)?", ""),
     (_ANY_OF_A_KIND, ""),
+    (rf"\b(cleared|resolved|gone|cleared up)\s+{_A_LITTLE}\b", r"partially \1"),
+    (rf"\b(better|improved|worse|worsened|increased|decreased|grown|changed)\s+{_A_LITTLE}\b", r"\1"),
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
     (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?={_SOME_THING})", "small "),
     (_OVER_HALF, "cardiomegaly"),
@@ -272,6 +281,13 @@ _EACH_WITH = (
     r"|,\s*(?:accompanied\s+by|(?:associated|combined|together|along|in\s+combination)\s+with)\s+"
 )
 """What a list before it is all wanted with: "mass or nodule, each with an effusion"."""
+_SUCH_AS = r"(?:e\.?g\b\.?|for (?:example|instance)|such as)"
+_AORTA = (
+    r"\b(aorta)\s+(?:(?:that|which|is|looks)\s+)*((?:[a-z]+ly\s+)?[a-z]+(?:ous|ed|ic))\s+(or|and)\s+"
+    r"((?:[a-z]+ly\s+)?[a-z]+(?:ous|ed|ic))\b"
+)
+"""What an aorta before it is: "aorta tortuous or calcified"."""
+_POOR = r"(?:limited|suboptimal|poor|inadequate|nondiagnostic)"
 _LISTS: Final[Rewordings] = (
     (r"\band\s*/\s*or\b", "or"),
     (_ON_ONE_SIDE, r"\2 on the \1"),
@@ -280,13 +296,16 @@ _LISTS: Final[Rewordings] = (
     (r"(?-i:\b([A-Z]{2,5})/([A-Z]{2,5})\b)", r"\1 or \2"),
     (r"^(?:lines?|tubes?|drains?)(?:\s*(?:/|and|&|,)\s*(?:lines?|tubes?|drains?))*\s*:(?!.*,)", ""),
     (r"\b(\w{4,}) or \1e?s\b", r"\1"),  # "nodule or nodules"
+    (rf"\b({_POOR})(?:\s*(?:,|/|or|and)\s*{_POOR})+\b", r"\1"),
+    (_AORTA, r"\2 \1 \3 \4 \1"),
     (_LINES_AND_TUBES, "lines and tubes"),
     (r",\s*([\w\s-]+?) included\b", r" or \1"),
     (
         r",?\s*\b(?:and|with),?\s+(?:in addition,?\s+)?(?:at least|any|either) (?:one|1)? ?of (?=[^;.]*\bor\b)",
         "; with ",
     ),
-    (r",?\s*\(?\b(?:e\.?g\b\.?|for (?:example|instance)|such as)[,:]?\s+", " or "),
+    (rf",?\s*\(?\b{_SUCH_AS}[,:]?\s+(?:after|following|from|in|due to|because of)\b[^,;.)]*\)?", ""),
+    (rf",?\s*\(?\b{_SUCH_AS}[,:]?\s+", " or "),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
     (_ANY_LOOK, "opacity"),
     (_EACH_WITH, "; with "),

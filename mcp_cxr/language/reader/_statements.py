@@ -157,5 +157,5 @@ def _is_denied_item(block: str, line: str, item: str) -> bool:
 def _finding_named(words: str) -> FindingEntry | None:
     """Return the finding that words name, if they name nothing else: "pleural effusion"."""
     stems = stems_of(words)
-    found = findings().longest_at(stems, 0)
+    found = findings().longest_at(stems, 0) if stems else None
     return found[1] if found is not None and found[0] == len(stems) else None

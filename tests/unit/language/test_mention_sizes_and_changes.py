@@ -66,6 +66,10 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
         ("Little change in the left effusion.", [("pleural effusion", {"left", "unchanged"})]),
         ("Emphysema without acute disease.", [("emphysema", set())]),
         ("The pneumonia has nearly cleared.", [("pneumonia", {"improved"})]),
+        ("The edema has cleared a bit.", [("pulmonary edema", {"improved"})]),
+        ("The consolidation resolved somewhat.", [("consolidation", {"improved"})]),
+        ("The edema has partly cleared.", [("pulmonary edema", {"improved"})]),
+        ("The pneumonia has cleared to some extent.", [("pneumonia", {"improved"})]),
         ("Nodule reflecting old granulomatous disease.", [("nodule", set()), ("granulomatous disease", {"old"})]),
         ("No acute injury, old left rib fracture.", [("rib fracture", {"old", "left", "rib"})]),
         (

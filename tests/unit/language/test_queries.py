@@ -80,6 +80,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("radiographs without any findings", "no finding"),
         ("chest film with no abnormality", "no finding"),
         ("x-rays free of pathology", "no finding"),
+        ("controls: radiographs without any abnormality", "no finding"),
         ("studies that do not show any abnormality", "no finding"),
         ("nothing acute", "no acute finding"),
         ("no acute cardiac or pulmonary abnormality seen", "no acute finding"),

@@ -39,6 +39,13 @@ EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costoph
         ("because we need them, find left masses", [["mass, left"]], []),
         ("fluid of the left side", [[f"{EFFUSION}, left"]], []),
         ("catheter in the jugular vein", [["central venous catheter"]], []),
+        ("aorta dilated or calcified", [["ectatic aorta", "aortic calcification"]], []),
+        ("catheter - port, dialysis catheter, whatever", [["implanted port", "dialysis catheter"]], []),
+        ("history of cancer and a new mass", [["history of cancer"], ["mass, new"]], []),
+        ("hx TB, mass on film", [["history of tuberculosis"], ["mass"]], []),
+        ("history of cancer. mass", [["history of cancer"], ["mass"]], []),
+        ("mass, nothing wrong with the heart", [["mass"]], ["cardiomegaly"]),
+        ("reports that consider the heart normal, edema", [[EDEMA]], ["cardiomegaly"]),
         ("laterality: bilateral; finding: effusion", [["pleural effusion, bilateral"]], []),
         ("must have: mass; must not have: edema", [["mass"]], [EDEMA]),
         ("required: mass; forbidden: edema", [["mass"]], [EDEMA]),
@@ -119,6 +126,8 @@ def test_structured_requests_are_read(query: str, groups: list[list[str]], ruled
         ("cardiomegaly, no other findings", ["cardiomegaly"], "no other findings"),
         ("cardiomegaly without any other abnormality", ["cardiomegaly"], "without any other abnormality"),
         ("nodule near the heart", ["nodule"], "near the heart"),
+        ("vessels simulating a nodule, edema", ["pulmonary edema"], "simulating a nodule"),
+        ("left masses larger than nodules", ["mass, left"], "larger than nodules"),
         ("abnormal chest with a mass", ["mass"], ""),
     ],
 )
@@ -238,6 +247,7 @@ def test_structures_are_denied_in_other_words(query: str, ruled_out: list[str]) 
         "entirely normal in every respect",
         "controls: unremarkable throughout",
         "NAD: nothing abnormal found, heart and lungs",
+        "reports calling the chest completely normal",
     ],
 )
 def test_a_study_that_is_normal_in_other_words_is_normal(query: str) -> None:

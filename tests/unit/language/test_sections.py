@@ -187,6 +187,8 @@ def test_templates_lines_and_points_are_statements_of_their_own(body: str, expec
         ("Pneumonia? Edema.", ["Pneumonia?", "Edema."]),
         ("there is no pleural\neffusion\nheart enlarged", ["there is no pleural effusion", "heart enlarged"]),
         ("A wrapped line of a report that goes on and on until it is full to the\nbrim. Next.", None),
+        ("No effusion\n___\n___", ["No effusion", "___", "___"]),
+        ("=====\n-----\nheart enlarged", ["=====", "----- heart enlarged"]),
         ("", []),
         (" \n . \n", []),
     ],

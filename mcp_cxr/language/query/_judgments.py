@@ -37,7 +37,8 @@ _NORMAL = re.compile(
 """A study that is normal or has no finding, with nothing else: "normal chest x ray", "no acute abnormality"."""
 _ABNORMAL = re.compile(
     r"\b(?:not normal|not an? normal (?:chest|x\s?ray|film|study|radiograph|cxr|exam|image)"
-    r"|without normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)|(?<!no )(?<!not )(?<!nothing )abnormal"
+    r"|(?:without|no) normal(?: (?:stud\w+|films?|images?|exams?|cases?|ones?)|$)"
+    r"|(?<!no )(?<!not )(?<!nothing )abnormal"
     r"|(?<!without )(?<!free of )(?<!free from )(?<!lacking )(?<!not show )(?<!not have )any (?:finding|abnormality)"
     r"|(?:any|some)thing (?:is )?wrong|any kind of abnormality)\b"
 )

@@ -41,6 +41,8 @@ _NOTHING_WRONG_AT = (
     r"(?=(?:(?:left|right|lung) )?(?:lungs?|bases|apices|heart|mediastinum)\b)"
 )
 """Such as "nothing wrong at the bases"."""
+_HARDWARE = r"(?:pacemakers?|hardware|wires?|clips?|drains?)"
+"""Before a line it shows which lines are meant: "pacemaker or line"."""
 _LINE_IN_A_VEIN = (
     r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+"
     r"(?:(?:going|running|ending|placed)\s+)?(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?"
@@ -56,7 +58,7 @@ _STOMACH_MOVED = (
 """Such as "part of the stomach has slid into the chest"."""
 _FLUID_AROUND = (
     r"\bfluid (?:(?:is |has )?(?:sitting|collecting|collected|lying|building up|built up|pooling|trapped) )?"
-    r"(?:on|a?round|surrounding) (?:the )?(?=(?:left |right )?lungs?\b)"
+    r"(?:on|a?round|surrounding) (?:the )?(?=(?:left |right |both )?lungs?\b)"
 )
 """Such as "fluid collecting around the left lung"."""
 _ANGLE_BEFORE = (
@@ -80,6 +82,9 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\b(with|has|have|having) (?:an?|any|some) line\b(?! (?:of|in|at|through|across)\b)", r"\1 a catheter"),
     (_NOTHING_WRONG_AT, "normal "),
     (r"\bnormal (lungs|(?:lung )?bases|apices)\b|\b(lungs|(?:lung )?bases|apices)(?: are)? normal\b", r"clear \1\2"),
+    (rf"\blow (?:down )?in (?:the )?({SIDES}) lung\b", r"at the \1 base"),
+    (rf"\bhigh (?:up )?in (?:the )?({SIDES}) lung\b", r"at the \1 apex"),
+    (rf"\b({_HARDWARE})(\s*(?:,|or|and|/)\s*)(?:an?\s+|any\s+)?lines?\b", r"\1\2catheter"),
     (_LINE_IN_A_VEIN, "central venous catheter"),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (_NO_DEEP_BREATH, "low lung volumes"),

@@ -61,6 +61,7 @@ _PURPOSES: Final = tuple(
         rf"\s+(?:for use |to (?:serve|act|be used) )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
         rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?{_CONTROLS}(?:\s+(?:for|of)\s+[^:;,.]*)?\s*:\s*",
         rf"^(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*",
+        r"(?<=\bcontrols)\s+for\s+[^:;,.]*$",
     )
 )
 """Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""

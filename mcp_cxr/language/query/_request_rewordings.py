@@ -73,9 +73,10 @@ _DETECTED = (
 """What may follow a denial: "was seen on the film at all"."""
 _NOTHING_ABNORMAL = (
     rf"(?:\b(?:chests?|{ANYONE}),?\s+(?:in which|where|on which|with|that show(?:ed)?)\s+)?"
-    rf"\bnothing (?:abnormal|pathological|untoward|amiss)(?:\s+(?:at all|whatsoever))?{_DETECTED}"
+    rf"(?:\b(?:that|which) )?(?:\b(?:found|find|saw|see|revealed|reveal|show(?:ed)?) )?"
+    rf"\bnothing (?:abnormal|pathological|untoward|amiss|wrong)(?:\s+(?:at all|whatsoever))?{_DETECTED}"
     r"(?:[,:]?\s*(?:in |on )?(?:the )?heart and (?:the )?lungs\b)?"
-    r"(?!\s+(?:but|except|other|apart|aside|besides|in|at)\b)"
+    r"(?!\s+(?:but|except|other|apart|aside|besides|in|at|on|with)\b)"
 )
 """A normal study: "chests in which nothing abnormal was found"."""
 _ALSO_COUNTED = (
@@ -147,6 +148,7 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative|limited|suboptimal|poor)\b)", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
+    (r"\bno (?:evidence|signs?|suggestion) of anything acute\b", "nothing acute"),
     (r"[.;,]\s*(?:it|they|these|this|those)\s+(?:should|must|needs? to|ha(?:s|ve) to|ought to)\s+be\s+", " that is "),
     (_ONLY_IF, "; with"),
     (r",?\s*\b(?:provided(?: that)?|as long as|on condition that)\b", ","),
@@ -155,6 +157,8 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     # what restricts nothing
     (r",?\s*\b(?:old or new|new or old)\b", ""),
     (rf",?\s*\b{_ALONE} or (?:(?:together|combined|in combination) )?with\b", " with or without"),
+    (r"^[^,;.]+?\s+(?:(?:is|are)\s+)?optional\s*[,;.]\s*(?:but\s+)?", ""),
+    (rf"^whether or not (?:(?:there|they|it) (?:{IS}|ha(?:s|ve)|shows?) )?[^,;.]+,\s*", ""),
     (r",\s*(?:whatever|whichever)(?=\s*(?:$|[,;.)]))", ""),
     (_NOT_ASKED, ""),
     (_ASKED_TO, ""),

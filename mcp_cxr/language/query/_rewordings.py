@@ -20,6 +20,7 @@ _CONTRACTIONS: Final[Rewordings] = (
     (r"\b(there|it|that|what|who)['\u2019]s\b", r"\1 is"),
     (r"\b(is|are|was|were|do|does|did|has|have)n['\u2019]t\b", r"\1 not"),
     (r"(?<=\w)['\u2019](?:d|ll|m|re|s|ve)\b", ""),  # "I'd", "patient's"
+    (r"\b(could|would|should|must)n['\u2019]t\b", r"\1 not"),
     (r"(?<=[a-z]{3})\(e?s\)", ""),  # "effusion(s)"
     (rf"{_CANNOT}\s+(?:be )?(?:[a-z]+ly|quite|100\s*%)\s+(?=(?:be )?(?:exclud|rul))", r"\1 "),
 )
@@ -216,6 +217,7 @@ _SIZES: Final[Rewordings] = (
     (_HEART_A_LITTLE, "mild cardiomegaly"),
     (_HEART_AT_LIMIT, "borderline cardiomegaly"),
     (_LIMIT_OR_OVER, "borderline or mild cardiomegaly"),
+    (rf"\b(?:any|every)thing but (?:an? )?normal {_HEART}s?\b", "cardiomegaly"),
     (_HEART_NOT_NORMAL, "cardiomegaly"),
     (r"[,;-]?\s*\(?\b(?:of |to )?any (?:degree|size|extent|severity|grade)\b\)?", ""),
     (_ANY_OF_A_KIND, ""),
@@ -254,6 +256,8 @@ _NODES = (
     r"(?:lymph\s*)?nodes?\b(?!\s+enlarge|.*\bcalcif)"
 )
 """Lymph nodes, which are asked for because they are enlarged: "hilar nodes"."""
+_IN_NODES_TOO = rf"\b(calcif\w+\b[^,;.]*?)\s+and\s+(?:in|of)\s+(?:the\s+)?({_NODAL})\s+(?:lymph\s*)?nodes?\b"
+"""What is calcified besides nodes: "calcifications in the lung and in hilar nodes"."""
 _LINES_AND_TUBES = (
     r"(?<!kerley )(?<!\bb )\b(?:support )?"
     r"(?:lines?\s*(?:,|and|or|nor|/)\s*tubes?|tubes?\s*(?:,|and|or|nor|/)\s*lines?)"
@@ -329,6 +333,7 @@ _LISTS: Final[Rewordings] = (
     (rf"\b({SIDES} (?:upper|middle|lower))(?=\s*,|\s+(?:or|and)\s+(?:{SIDES}|lingular?)\b)", r"\1 lobe"),
     (rf"\b(fractures?) of (?:the )?({_BONES}) (and|or) (?:the )?({_BONES})\b", r"\2 \1 \3 \4 \1"),
     (rf"\b{_OF_BONES}\b", r"\1\2 \5 \3 \1\4 \5"),
+    (_IN_NODES_TOO, r"\1; calcified \2 lymph nodes"),
     (_NODES, r"\1 lymphadenopathy"),
 )
 """How the members of a list are joined."""
@@ -342,7 +347,8 @@ _COUNTED = (
 _SEVERAL = (
     rf"(?:\b(?:at least|more than|not (?:just|only))\s+(?:{_SOME}|a (?:single|couple of))|(?:>=?|\u2265)\s*{_SOME}"
     rf"|\b{_SOME}(?:\s*\+|\s+or more\b)|\ba couple of)\s+(?={_COUNTED})"
-    r"|\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
+    r"|(?<!\bone or )\b(?:two|three|four)\s+(?=(?:[a-z]+\s+){0,3}"
+    r"(?:nodules|granulomas|masses|lesions|fractures|metastases)\b)"
 )
 """More than one of a finding: "at least three nodules", "2+ masses"."""
 _LEVELS = (
@@ -354,6 +360,8 @@ _LEVELS = (
 _NUMBERS: Final[Rewordings] = (
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
+    (r"\b(?:one|1) or (?:two|2|more) (?=[a-z])", ""),
+    (r"\b([a-z]+s),\s*(?:more than (?:one|1)|at least (?:two|2)|(?:two|2) or more)(?=\s*(?:$|[,.;]))", r"multiple \1"),
     (_SEVERAL, "multiple "),
     (_LEVELS, r" multilevel \1"),
 )

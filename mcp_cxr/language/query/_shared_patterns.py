@@ -22,7 +22,7 @@ LEAVE_OUT: Final = r"(?:exclude|omit|skip|leave out|drop|filter out|discard|reje
 """Verbs of a request that leaves something out."""
 SEEN: Final = (
     r"(?:seen|present|visible|identified|found|detected|observed|noted|shown|demonstrated|evident|apparent|visualized"
-    r"|mentioned|reported|described|documented|stated|there)"
+    r"|mentioned|named|reported|described|documented|stated|there)"
 )
 """What a report says of a finding that is there."""
 AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"

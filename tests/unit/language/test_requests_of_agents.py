@@ -7,6 +7,7 @@ import pytest
 from mcp_cxr.language import parse_query_text
 
 EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costophrenic angle"
+NODE = "calcified lymph node, hilum"
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,16 @@ EFFUSION, EDEMA, ANGLE = "pleural effusion", "pulmonary edema", "blunted costoph
         ("because we need them, find left masses", [["mass, left"]], []),
         ("fluid of the left side", [[f"{EFFUSION}, left"]], []),
         ("catheter in the jugular vein", [["central venous catheter"]], []),
+        ("anything but a normal heart", [["cardiomegaly"]], []),
+        ("edema optional, mass required", [["mass"]], []),
+        ("one or two masses", [["mass"]], []),
+        ("nodules, more than one", [["nodule, multiple"]], []),
+        ("granulomatous calcifications in a lung and in hilar nodes", [["calcified granuloma"], [NODE]], []),
+        ("mass whether or not edema", [["mass"]], []),
+        ("masses, whether or not they have edema", [["mass"]], []),
+        ("whether or not there is edema, masses", [["mass"]], []),
+        ("mass where edema is not named", [["mass"]], [EDEMA]),
+        ("mass, without a pacemaker or line", [["mass"]], ["pacemaker", "catheter"]),
         ("aorta dilated or calcified", [["ectatic aorta", "aortic calcification"]], []),
         ("catheter - port, dialysis catheter, whatever", [["implanted port", "dialysis catheter"]], []),
         ("history of cancer and a new mass", [["history of cancer"], ["mass, new"]], []),
@@ -248,6 +259,7 @@ def test_structures_are_denied_in_other_words(query: str, ruled_out: list[str]) 
         "controls: unremarkable throughout",
         "NAD: nothing abnormal found, heart and lungs",
         "reports calling the chest completely normal",
+        "reports that found nothing wrong at all",
     ],
 )
 def test_a_study_that_is_normal_in_other_words_is_normal(query: str) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, TOKEN, Cue, FindingEntry, Modifier, Structure, findings, normalize
 from mcp_cxr.language.reader._misspellings import with_correct_spelling
+from mcp_cxr.language.reader._report_wordings import with_marks, with_plain_words
 from mcp_cxr.language.reader._spans import LONGEST_LIST, VERBS, divided
 
 if TYPE_CHECKING:
@@ -15,31 +16,6 @@ if TYPE_CHECKING:
 
     from mcp_cxr.language.reader._spans import Sentence, Span
 
-_IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
-_GONE = (
-    r"(?:(?:has|have|is|are|been|now|since|completely|fully)\s+)*"
-    r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
-)
-"""That something has resolved: "has now completely cleared"."""
-_ONE_OF_BOTH_GONE = re.compile(
-    rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
-    rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
-)
-"""A side of two on which a finding is gone: "bilateral effusions, the left has resolved"."""
-_GONE_ON_ONE_SIDE = re.compile(
-    rf"^(?P<finding>[^,;.]+?)\s+(?P<gone>{_GONE})\s+on the (?P<side>left|right),?\s*(?:(?:but|and|while)\s+)?"
-    r"(?=(?:(?:is|are|has|have|remains?|persists?|still|unchanged|stable|persistent|similar|increased|decreased|improved"
-    r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
-)
-"""The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
-_COLON_BEHIND = re.compile(
-    r"^((?:there (?:is|are) )?(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?"
-    r"|negative for|none of the following|absent|denied|possible|probable|question of|suspicious for|resolved)"
-    r"\s*[:;]\s*(?=\w)"
-)
-"""A cue apart from what it is said of: "no evidence of: edema", "possible: pneumonia"."""
-_OTHER_SIDE = re.compile(r", (?:the )?(left|right)(?: side)? (?=(?:is|are|remains?|persists?)\b)")
-"""What stays on the other side: "right pneumothorax has resolved, left is unchanged"."""
 _QUESTION_MARK = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
 _SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
@@ -65,19 +41,16 @@ _OF_LEVELS = frozenset({"lobe", "lobes", "lung", "lungs", "zone", "zones", "fiel
 def divide_sentence(text: str, *, is_query: bool) -> Sentence:
     """Return a sentence divided into spans: at each token the longest phrase of a table."""
     words = _QUESTION_MARK.sub("query ", normalize(text))
-    if "extubat" in words and not is_query:
-        for short, full in _IN_FULL.items():
-            words = words.replace(short, full)
-    if not is_query:
-        words = _COLON_BEHIND.sub(r"\1 ", words).replace("none of the following", "no")
     # the words of a query are corrected before
-    tokens = TOKEN.findall(words) if is_query else with_correct_spelling(TOKEN.findall(_with_sides_gone_apart(words)))
+    tokens = TOKEN.findall(words) if is_query else with_correct_spelling(TOKEN.findall(with_plain_words(words)))
     sentence = divided(_with_whole_places(tokens), is_query=is_query)
     for _ in range(_MOST_INTERRUPTED):
         joined = _with_whole_names(sentence)
         if joined is None:
             break
         sentence = divided(joined, is_query=is_query)
+    if not is_query and (marked := with_marks(sentence)) is not sentence.tokens:
+        sentence = divided(marked, is_query=is_query)
     if not is_query and not _AMOUNTS_COMPARED.keys().isdisjoint(tokens):
         sentence = divided(_with_changes_named(sentence), is_query=is_query)
     if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
@@ -88,21 +61,6 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         whole = reorder(sentence)
         sentence = divided(whole, is_query=is_query) if whole is not sentence.tokens else sentence
     return sentence
-
-
-def _with_sides_gone_apart(words: str) -> str:
-    """Return words with what is on the one side and gone on the other: "right effusions; left effusions resolved"."""
-    if not any(
-        one in words for one in ("resolved", "cleared", "disappear", "gone", "removed", "withdrawn")
-    ):  # nearly all
-        return words
-
-    def apart(match: re.Match[str]) -> str:
-        side, finding = match["side"], match["finding"]
-        return f"{SIDES[1 - SIDES.index(side)]} {finding}; {side} {finding} {match['gone']}"
-
-    words = _GONE_ON_ONE_SIDE.sub(r"\g<side> \g<finding> \g<gone>; \g<finding> ", words)
-    return _OTHER_SIDE.sub(r"; \1 one ", _ONE_OF_BOTH_GONE.sub(apart, words))
 
 
 def _with_whole_places(tokens: Sequence[str]) -> Sequence[str]:

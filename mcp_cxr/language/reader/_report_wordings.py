@@ -1,0 +1,169 @@
+"""Puts words of reports that the tables cannot hold into words that they have, before a sentence is divided."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from mcp_cxr.language._vocabulary import SIDES, FindingEntry, Modifier, Structure
+from mcp_cxr.language.reader._spans import VERBS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mcp_cxr.language.reader._spans import Sentence, Span
+
+_IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
+_GONE = (
+    r"(?:(?:has|have|is|are|been|now|since|completely|fully)\s+)*"
+    r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
+)
+"""That something has resolved: "has now completely cleared"."""
+_ONE_OF_BOTH_GONE = re.compile(
+    rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
+    rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
+)
+"""A side of two on which a finding is gone: "bilateral effusions, the left has resolved"."""
+_GONE_ON_ONE_SIDE = re.compile(
+    rf"^(?P<finding>[^,;.]+?)\s+(?P<gone>{_GONE})\s+on the (?P<side>left|right),?\s*(?:(?:but|and|while)\s+)?"
+    r"(?=(?:(?:is|are|has|have|remains?|persists?|still|unchanged|stable|persistent|similar|increased|decreased|improved"
+    r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
+)
+"""The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
+_COLON_BEHIND = re.compile(
+    r"^((?:there (?:is|are) )?(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?"
+    r"|negative for|none of the following|absent|denied|possible|probable|question of|suspicious for|resolved)"
+    r"\s*[:;]\s*(?=\w)"
+)
+"""A cue apart from what it is said of: "no evidence of: edema", "possible: pneumonia"."""
+_OTHER_SIDE = re.compile(r", (?:the )?(left|right)(?: side)? (?=(?:is|are|remains?|persists?)\b)")
+"""What stays on the other side: "right pneumothorax has resolved, left is unchanged"."""
+_SEEN = (
+    r"(?:seen|there|present|visible|evident|apparent|identified|noted|visuali[sz]ed|appreciated|demonstrated|detected)"
+)
+_NOT_SEEN_BEFORE = re.compile(
+    rf"\bnot (?:well |clearly )?{_SEEN} (?:yesterday\b|(?:on|in) (?:(?:the )?[a-z ]{{0,24}}\b(?:of|from|dated) )?"
+    r"(?:_{2,}|(?:19|20)\d\d\b|\d{1,2}/\d|(?:early |late )?(?:january|february|march|april|may|june|july|august"
+    r"|september|october|november|december)\b))"
+)
+"""What was not there at a date: "not seen on the study of ___"; "not seen on today's film" is gone."""
+_POST = re.compile(
+    r"\bpost (?=(?:[a-z]+ ){0,3}(?:insertion|placement|removal|extubation|intubation|thoracentesis|thoracocentesis"
+    r"|bronchoscopy|biopsy|drainage|aspiration|procedure)\b)"
+)
+"""What was done before: "no pneumothorax post left drain insertion"."""
+_CHANGE = "change|increase|decrease|improvement|progression|growth|reduction|worsening"
+_NOR_OF_CHANGES = re.compile(rf"(\bno (?:[a-z]+ ){{0,2}}(?:{_CHANGE}) (?:in|of)\b[^.;,]*) nor\b")
+"""A list whose change is denied: "no change in the effusion nor in the opacity"."""
+_NEITHER_CHANGED = re.compile(
+    r"\bneither (?:of the )?([^.;,]+?) (has|have|is|are) (?=(?:[a-z]+ly )?(?:changed|increased|decreased|improved|"
+    r"progressed|worsened|grown|moved|resolved|cleared|enlarged|enlarging|larger|smaller)\b)"
+)
+"""The same: "neither the effusion nor the opacity has changed"."""
+_CHANGED_ON_ONE_SIDE = re.compile(
+    rf"\b({_CHANGE}) (in|of) (the )?(left|right)((?: [a-z]+)?),? but not (?:in |of )?(?:the )?(left|right) ([^.;,]+)"
+)
+"""A change of one side alone: "improvement of the right but not the left effusion"."""
+_OUT = re.compile(
+    r"\b((?:tube|line|drain|catheter)s?|ett?|ngt|ogt|picc|sheath|swan)(?: (?:is|are|now|has|have|come))* out"
+    r"(?=\s*[.,;]|\s*$|\s+and\b)"
+)
+"""A device that was taken out: "right chest tube out"; "out of view" is there."""
+_TAKEN_FOR = re.compile(
+    r"\bwhat (?:was|were|appears|appeared|seemed|looked) (?:(?:previously|initially|originally) )?"
+    r"(?:(?:thought|felt|believed|suspected|questioned) )?"
+    r"(?:to be |to represent |called |described as |reported as |read as |interpreted as |like )?"
+    r"(?=[^.;,]+? (?:is|was|are|represents?|reflects?) (?:in fact |actually )?"
+    r"(?:an? |the |due |overl|superimpos|summation|artifact|scar|atelectasis|skin|old ))"
+)
+"""What was taken for a finding and is another: "what appeared to be a nodule is a rib end"."""
+
+
+_REWORDINGS = (
+    ("not ", _NOT_SEEN_BEFORE, "not seen on prior "),
+    ("post ", _POST, "after "),
+    (" nor", _NOR_OF_CHANGES, r"\1 or"),
+    ("neither ", _NEITHER_CHANGED, lambda one: f"{one[1].replace(' nor ', ' and ')} {one[2]} not "),
+    ("but not ", _CHANGED_ON_ONE_SIDE, r"\1 \2 \3\4 \7, \6 \7 unchanged"),
+    (" out", _OUT, r"\1 removed"),
+    ("what ", _TAKEN_FOR, "mistaken for "),
+)
+"""A word that each pattern needs, the pattern, and what stands in its place."""
+
+_LONGEST_SUBJECT = 6  # spans
+_ARTICLES = frozenset({"the", "a", "an"})
+_SEEN_BEFORE_SUBJECTS = frozenset({"seen", "identified", "noted", "detected", "present", "evident", "side"})
+"""Words, beside findings, that may end a statement before one that begins without a mark."""
+_SHOWING = frozenset({"shows", "demonstrates", "contains"})
+_COPULAS = frozenset({"is", "are", "appears", "remains"})
+_STILL = frozenset({"still", "again", "now", "also"})
+"""Words after a verb that say that a finding is there: "is still seen"."""
+
+
+def with_plain_words(words: str) -> str:
+    """Return the words of a sentence of a report, normalized, with what the tables cannot hold in other words."""
+    if "extubat" in words:
+        for short, full in _IN_FULL.items():
+            words = words.replace(short, full)
+    words = _COLON_BEHIND.sub(r"\1 ", words).replace("none of the following", "no")
+    for hint, pattern, plain in _REWORDINGS:
+        if hint in words:  # in few
+            words = pattern.sub(plain, words)
+    return _with_sides_gone_apart(words)
+
+
+def _with_sides_gone_apart(words: str) -> str:
+    """Return words with what is on the one side and gone on the other: "right effusions; left effusions resolved"."""
+    if not any(
+        one in words for one in ("resolved", "cleared", "disappear", "gone", "removed", "withdrawn")
+    ):  # nearly all
+        return words
+
+    def apart(match: re.Match[str]) -> str:
+        side, finding = match["side"], match["finding"]
+        return f"{SIDES[1 - SIDES.index(side)]} {finding}; {side} {finding} {match['gone']}"
+
+    words = _GONE_ON_ONE_SIDE.sub(r"\g<side> \g<finding> \g<gone>; \g<finding> ", words)
+    return _OTHER_SIDE.sub(r"; \1 one ", _ONE_OF_BOTH_GONE.sub(apart, words))
+
+
+def with_marks(sentence: Sentence) -> Sequence[str]:
+    """Return the tokens of "no effusion the heart is enlarged" as those of "no effusion; the heart is enlarged"."""
+    spans = sentence.spans
+    denials = (at for at, span in enumerate(spans) if span.is_cue("absent", "resolved", "possible"))
+    first = next(denials, len(spans)) + 2
+    starts = [spans[at].start for at in range(first, len(spans)) if _begins_without_mark(sentence, at)]
+    tokens = sentence.tokens
+    for start in reversed(starts):
+        tokens = [*tokens[:start], ";", *tokens[start:]]
+    return tokens
+
+
+def _begins_without_mark(sentence: Sentence, at: int) -> bool:
+    """Whether a subject with its verb begins right behind a finding, or behind "seen"."""
+    before, subject = sentence.spans[at - 1], sentence.spans[at : at + _LONGEST_SUBJECT]
+    is_seen = before.first in _SEEN_BEFORE_SUBJECTS
+    if not is_seen and not isinstance(before.entry, FindingEntry):
+        return False
+    last = next((n for n, one in enumerate(subject) if not _may_begin_subject(one)), len(subject) - 1)
+    named, rest = subject[last], subject[last + 1 :]
+    if isinstance(named.entry, Structure):
+        return any(one.first in _COPULAS or one.first in _SHOWING for one in rest[:3])
+    if not isinstance(named.entry, FindingEntry):
+        return subject[0].first == "the" and named.first in _SHOWING
+    is_said = not _COPULAS.isdisjoint(sentence.words(named))  # "heart is enlarged"
+    return is_said or (is_seen and last > 0 and before.first != "side") or _is_said_to_be_there(rest)
+
+
+def _may_begin_subject(span: Span) -> bool:
+    return isinstance(span.entry, Modifier) or span.first in _ARTICLES
+
+
+def _is_said_to_be_there(following: Sequence[Span]) -> bool:
+    """Whether "unchanged", "is stable" or "is still seen" follows a finding."""
+    for one in following[:2]:
+        if isinstance(one.entry, Modifier) or one.first in _STILL:
+            return one is not following[0] or (one.dimension == "change" and "unchanged" in one.entry.values)
+        if one.first not in VERBS:
+            return False
+    return False

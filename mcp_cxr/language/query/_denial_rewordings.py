@@ -17,6 +17,17 @@ _NOT_THE_OTHER = (
     r"(?=\s+(?!(?:or|and|but|nor|with)\b)[a-z])"
 )
 """Such as "large, not small, masses"."""
+_OTHER_SIDE_CLEAR = (
+    rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({SIDES})(?:\s+(?:lung|side|one|angle|sulcus|hemithorax))?"
+    r"(?:\s+(?:is|being|remains))?\s+(?:clear|normal|sharp|spared|free|unaffected|uninvolved)\b(?!\s+of\b)"
+)
+"""A side that a finding is not on: "left effusion, right side clear"."""
+_RATHER_THAN_THERE = (
+    r",?\s*\brather than\s+(?:(?:in|on|at|within)\s+)?(?:the\s+)?"
+    rf"((?:(?:{SIDES}|upper|middle|lower)\s+)*"
+    r"(?:hila|hilum|lungs?|(?:lung )?bases?|apex|apices|lobes?|mediastinum|side))\b"
+)
+"""A place that a finding is not at: "nodes in the mediastinum rather than the hila"."""
 _NOT_THERE_BUT = (
     rf"\bnot\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES}),?\s+but\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES})\b"
 )
@@ -306,7 +317,8 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
     (_CANNOT_DISTINGUISH, r"\1 versus "),
-    (rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({SIDES}) (?:lung|side) (?:is )?(?:clear|normal)\b", r", not on the \1"),
+    (_OTHER_SIDE_CLEAR, r", not on the \1"),
+    (_RATHER_THAN_THERE, r", not in the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),
     (r"\b(present|absent|seen)\s*,", r"\1;"),

@@ -67,10 +67,14 @@ _ANGLE_BEFORE = (
     r"(?:blunted|sharp|obscured|obliterated|clear)\b)"
 )
 """An angle of the chest without its name: "angles are blunted"."""
-_ANGLE_BEHIND = rf"\b(blunted|blunting of|obscured|sharp)\s+((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
+_ANGLE_BEHIND = (
+    r"\b(blunted|blunting of|obscured|effaced|effacement of|sharp)\s+"
+    rf"((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
+)
 """The same with what it is before it: "blunting of the left angle"."""
 PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\bangles (?:that|which) are not blunted\b", "sharp angles"),
+    (r"\b(?:lateral|posterior) (?:or|and) (?:lateral|posterior) (?=(?:costophrenic |cp )?(?:angles|sulci)\b)", ""),
     (_ANGLE_BEFORE, "costophrenic angle "),
     (_ANGLE_BEHIND, r"\1 \2costophrenic angle"),
     (r"\b(?:my|his|her|their|our|your)\b", "the"),
@@ -91,6 +95,7 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (_ONE_DIAPHRAGM_HIGHER, r"elevated \1 \2"),
     (_SOME_FLUID, r"\1 pleural fluid"),
     (_FLUID_AT, "pleural fluid"),
+    (r"\bfluid (?:in|within|inside) the (?:sac|bag|lining) (?:a?round|of) the heart\b", "pericardial effusion"),
     (r"\bliquid\b(?= (?:in|on|around|at)\b)|(?<=pleural )liquid\b", "fluid"),
     (r"\bfluid in the pleura(?:l space)?\b", "pleural fluid"),
     (_FLUID_AROUND, "pleural fluid, "),
@@ -111,7 +116,9 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     ),
     (r",?\s*\b(?:either\s+)?(?:(?:unilateral|bilateral)(?:ly)?\s+or\s+(?:unilateral|bilateral)(?:ly)?)\b", ""),
     (rf",?\s*\b(?:worse|greater|larger|bigger|more|predominantly|mostly)\s+(?=(?:on|in|at)\s+the\s+{SIDES}\b)", " "),
+    (r"(?:^|(?<=[,;.(] )|(?<=\ba )|(?<=\bwith ))lines? (?=in (?:place|situ)\b)", "catheter "),
     (r"\bin (?:place|situ)\b(?! of\b)", ""),
+    (r"\b(?:something|anything) round\b|\bround (?:thing|shape|spot|shadow)s?\b", "nodule or mass"),
     (r"\bglands? (?:in|of) the mediastinum\b", "mediastinal lymph nodes"),
     (r"(?<=hilar |tinal |cheal |lymph )glands?\b", "lymph nodes"),
     (r"\bhigh(?=(?:[ -](?:lying|sitting|standing))?\s(?:(?:left|right)\s)?(?:hemi-?\s?)?diaphragms?\b)", "elevated"),

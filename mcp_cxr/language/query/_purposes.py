@@ -60,7 +60,10 @@ _PURPOSES: Final = tuple(
         r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",
         rf"\s+(?:for use |to (?:serve|act|be used) )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
         rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?{_CONTROLS}(?:\s+(?:for|of)\s+[^:;,.]*)?\s*:\s*",
-        rf"^(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*",
+        (
+            rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*"
+            r"(?:(?:i\.?e\b\.?|that is|namely|meaning),?\s+)?"
+        ),
         r"(?<=\bcontrols)\s+for\s+[^:;,.]*$",
     )
 )

@@ -79,6 +79,11 @@ _NOTHING_ABNORMAL = (
     r"(?!\s+(?:but|except|other|apart|aside|besides|in|at|on|with)\b)"
 )
 """A normal study: "chests in which nothing abnormal was found"."""
+_NO_ABNORMALITY_OF = (
+    r"\bno abnormalit(?:y|ies) (?:of|in) (?=[^;.]*\bheart\b)(?=[^;.]*\blungs?\b)"
+    r"(?:(?:the|and|or|heart|lungs?|pleura|bones?|mediastinum|chest wall)\b[\s,]*)+"
+)
+"""A normal study by its parts: "no abnormality of heart, lungs or pleura"."""
 _ALSO_COUNTED = (
     r"(?:[,;.(]\s*(?:but\s+)?|\s+but\s+)(?:(?:please\s+)?(?:count|include)\s+)?(?!ones?\b)"
     r"((?:(?!\bones?\b)[^,;.()])+?)\s+"
@@ -146,6 +151,8 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (rf"\b(?:not one|(?:not|without|no) (?:a|one|any)? ?single) abnormality{_DETECTED}", "no abnormality"),
     (_CALLED_NORMAL, r" \1 "),
     (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative|limited|suboptimal|poor)\b)", ""),
+    (_NO_ABNORMALITY_OF, "no abnormality "),
+    (r"\b(?:hedged|tentative) (?:statements?|mentions?|reports?|remarks?) (?:about|of|on)\b", "possible"),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
     (r"\bno (?:evidence|signs?|suggestion) of anything acute\b", "nothing acute"),

@@ -292,6 +292,11 @@ _AORTA = (
 )
 """What an aorta before it is: "aorta tortuous or calcified"."""
 _POOR = r"(?:limited|suboptimal|poor|inadequate|nondiagnostic)"
+_EITHER_WILL_DO = (
+    r"(\bor\b[^,;.]*?),?\s*\b(?:either|any|both)(?: one| of (?:them|these|those|the two))?\s+"
+    r"(?:will do|works?|counts?|(?:is|are) (?:fine|acceptable|ok(?:ay)?)|suffices?)\b"
+)
+"""What repeats that a list is of alternatives: "mass or nodule, either will do"."""
 _LISTS: Final[Rewordings] = (
     (r"\band\s*/\s*or\b", "or"),
     (_ON_ONE_SIDE, r"\2 on the \1"),
@@ -310,6 +315,7 @@ _LISTS: Final[Rewordings] = (
     ),
     (rf",?\s*\(?\b{_SUCH_AS}[,:]?\s+(?:after|following|from|in|due to|because of)\b[^,;.)]*\)?", ""),
     (rf",?\s*\(?\b{_SUCH_AS}[,:]?\s+", " or "),
+    (_EITHER_WILL_DO, r"\1"),
     (r"\bor,?\s+(?:failing that|alternatively|else|at least|if not)\b,?", "or"),
     (_ANY_LOOK, "opacity"),
     (_EACH_WITH, "; with "),

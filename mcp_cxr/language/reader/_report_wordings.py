@@ -55,11 +55,14 @@ _POST = re.compile(
 _CHANGE = "change|increase|decrease|improvement|progression|growth|reduction|worsening"
 _NOR_OF_CHANGES = re.compile(rf"(\bno (?:[a-z]+ ){{0,2}}(?:{_CHANGE}) (?:in|of)\b[^.;,]*) nor\b")
 """A list whose change is denied: "no change in the effusion nor in the opacity"."""
-_NEITHER_CHANGED = re.compile(
-    r"\bneither (?:of the )?([^.;,]+?) (has|have|is|are) (?=(?:[a-z]+ly )?(?:changed|increased|decreased|improved|"
-    r"progressed|worsened|grown|moved|resolved|cleared|enlarged|enlarging|larger|smaller)\b)"
+_IS_CHANGED = (
+    r"(has|have|is|are) (?=(?:[a-z]+ly )?(?:changed|increased|decreased|improved|progressed|worsened|grown|moved|resolved"
+    r"|cleared|enlarged|enlarging|larger|smaller)\b)"
 )
+_NEITHER_NOR_CHANGED = re.compile(rf"\bneither ([^.;,]+?) nor ([^.;,]+?) {_IS_CHANGED}")
 """The same: "neither the effusion nor the opacity has changed"."""
+_NEITHER_CHANGED = re.compile(rf"\bneither (?:of the )?([^.;,]+?) {_IS_CHANGED}")
+"""The same of both sides: "neither effusion has changed"."""
 _CHANGED_ON_ONE_SIDE = re.compile(
     rf"\b({_CHANGE}) (in|of) (the )?(left|right)((?: [a-z]+)?),? but not (?:in |of )?(?:the )?(left|right) ([^.;,]+)"
 )
@@ -83,7 +86,8 @@ _REWORDINGS = (
     ("not ", _NOT_SEEN_BEFORE, "not seen on prior "),
     ("post ", _POST, "after "),
     (" nor", _NOR_OF_CHANGES, r"\1 or"),
-    ("neither ", _NEITHER_CHANGED, lambda one: f"{one[1].replace(' nor ', ' and ')} {one[2]} not "),
+    ("neither ", _NEITHER_NOR_CHANGED, r"\1 and \2 \3 not "),
+    ("neither ", _NEITHER_CHANGED, r"\1 \2 not "),
     ("but not ", _CHANGED_ON_ONE_SIDE, r"\1 \2 \3\4 \7, \6 \7 unchanged"),
     (" out", _OUT, r"\1 removed"),
     ("what ", _TAKEN_FOR, "mistaken for "),
@@ -161,9 +165,9 @@ def _may_begin_subject(span: Span) -> bool:
 
 def _is_said_to_be_there(following: Sequence[Span]) -> bool:
     """Whether "unchanged", "is stable" or "is still seen" follows a finding."""
-    for one in following[:2]:
-        if isinstance(one.entry, Modifier) or one.first in _STILL:
-            return one is not following[0] or (one.dimension == "change" and "unchanged" in one.entry.values)
-        if one.first not in VERBS:
-            return False
-    return False
+    verb = bool(following) and following[0].first in VERBS
+    said = next(iter(following[verb : verb + 1]), None)
+    if said is None:
+        return False
+    is_standing = isinstance(said.entry, Modifier) and "unchanged" in said.entry.values
+    return is_standing or (verb and (isinstance(said.entry, Modifier) or said.first in _STILL))

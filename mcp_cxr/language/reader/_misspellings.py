@@ -60,8 +60,14 @@ def correctly_spelled(word: str) -> str:
 
     Else the word itself; also if a table knows it, or it is another word.
     """
-    if len(word) < _FEWEST_LETTERS or word in _SPELLED_CORRECTLY or stem(word) in _known_stems():
+    if len(word) < _FEWEST_LETTERS or word in _SPELLED_CORRECTLY:
         return word
+    corrected = _one_edit_away(word)
+    return word if corrected == word or stem(word) in _known_stems() else corrected  # few are stemmed, which is slow
+
+
+def _one_edit_away(word: str) -> str:
+    """Return the word of a finding's name that is one edit away, if there is but one; else the word itself."""
     near = chain.from_iterable(_by_deletion().get(part, ()) for part in (word, *_deletions(word)))
     by_stem = {stem(one): one for one in near if _is_one_edit(word, one)}
     if not by_stem and word.endswith("s") and not word.endswith(_SINGULAR_ENDINGS):

@@ -187,13 +187,14 @@ def _change_sequence(elements: list[Element], chance: random.Random) -> None:
     lut = Element(0x00283002, b"US", struct.pack("<3H", *(chance.choice(_SHORTS) for _ in range(3)))).encoded()
     lut += Element(0x00283006, chance.choice((b"OW", b"US", b"FD", b"DS", b"UN")), chance.randbytes(512)).encoded()
     content = chance.choice((b"", inner, lut, lut + inner, chance.randbytes(40)))
+    many_levels = (Element(tag or 0, b"SQ", b"", _UNDEFINED).encoded() + _ITEM + b"\xff" * 4) * 30_000  # without ends
     for _ in range(chance.choice((0, 0, 1, 3, 200, 30_000))):
-        if len(content) > 1 << 20:
-            break
-        nested = _ITEM + struct.pack("<L", _UNDEFINED) + content + _ITEM_END + _SEQUENCE_END
-        content = Element(chance.choice((tag or 0, 0x00291010)), b"SQ", b"", _UNDEFINED).encoded() + nested
-        if len(content) > 4000:  # a start of many levels without their ends
-            content = (Element(tag or 0, b"SQ", b"", _UNDEFINED).encoded() + _ITEM + b"\xff" * 4) * 30_000
+        inner_tag = chance.choice((tag or 0, 0x00291010))
+        if content is not many_levels:
+            nested = _ITEM + struct.pack("<L", _UNDEFINED) + content + _ITEM_END + _SEQUENCE_END
+            content = Element(inner_tag, b"SQ", b"", _UNDEFINED).encoded() + nested
+        if len(content) > 4000:
+            content = many_levels
     items = _item(content, chance) * chance.choice((0, 1, 1, 2, 40))
     if len(content) < 10 and chance.random() < 0.3:
         items *= 10_000

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,7 @@ OWNERS: dict[str, tuple[str, ...]] = {
 """Library: the modules and packages of mcp_cxr that may import it. Other standard modules are free."""
 
 
+@cache
 def imported(source: str) -> set[str]:
     """Return every module that a source imports, at any depth, types included."""
     found: set[str] = set()

@@ -56,8 +56,8 @@ _CHANGE = "change|increase|decrease|improvement|progression|growth|reduction|wor
 _NOR_OF_CHANGES = re.compile(rf"(\bno (?:[a-z]+ ){{0,2}}(?:{_CHANGE}) (?:in|of)\b[^.;,]*) nor\b")
 """A list whose change is denied: "no change in the effusion nor in the opacity"."""
 _IS_CHANGED = (
-    r"(has|have|is|are) (?=(?:[a-z]+ly )?(?:changed|increased|decreased|improved|progressed|worsened|grown|moved|resolved"
-    r"|cleared|enlarged|enlarging|larger|smaller)\b)"
+    r"(has|have|is|are) (?=(?:[a-z]+ly )?(?:changed|increased|decreased|improved|progressed|worsened|grown|moved"
+    r"|resolved|cleared|enlarged|enlarging|larger|smaller)\b)"
 )
 _NEITHER_NOR_CHANGED = re.compile(rf"\bneither ([^.;,]+?) nor ([^.;,]+?) {_IS_CHANGED}")
 """The same: "neither the effusion nor the opacity has changed"."""

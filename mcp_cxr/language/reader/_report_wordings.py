@@ -46,7 +46,7 @@ _NOT_SEEN_BEFORE = re.compile(
     r"(?:_{2,}|(?:19|20)\d\d\b|\d{1,2}/\d|(?:early |late )?(?:january|february|march|april|may|june|july|august"
     r"|september|october|november|december)\b))"
 )
-"""What was not there at a date: "not seen on the study of ___"; "not seen on today's film" is gone."""
+"""What was not there at a date: "not seen on the study of ___"; "not seen on today's image" is gone."""
 _POST = re.compile(
     r"\bpost (?=(?:[a-z]+ ){0,3}(?:insertion|placement|removal|extubation|intubation|thoracentesis|thoracocentesis"
     r"|bronchoscopy|biopsy|drainage|aspiration|procedure)\b)"

@@ -10,8 +10,11 @@ from typing import Final
 
 from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, SEEN, SIDES, STUDIES, Rewordings
 
-_MODIFIERS = r"(?:left|right|trace|tiny|small|minimal|mild|moderate|large|massive|severe|old|healed|new|acute|chronic)"
-"""Sides, sizes and ages that one another replace: "not left but right"."""
+_MODIFIERS = (
+    r"(?:left|right|trace|tiny|small|minimal|mild|moderate|large|massive|severe|old|healed|new|acute|chronic"
+    r"|hilar|mediastinal|apical|basal|basilar|central|peripheral|upper|lower|focal|diffuse)"
+)
+"""Sides, sizes, ages and places that one another replace: "not left but right"."""
 _NOT_THE_OTHER = (
     rf"\b({_MODIFIERS}),?\s+(?:(?:and|but)\s+)?(?:not|rather than|instead of)\s+{_MODIFIERS}\b,?"
     r"(?=\s+(?!(?:or|and|but|nor|with)\b)[a-z])"
@@ -19,7 +22,7 @@ _NOT_THE_OTHER = (
 """Such as "large, not small, masses"."""
 _OTHER_SIDE_CLEAR = (
     rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({SIDES})(?:\s+(?:lung|side|one|angle|sulcus|hemithorax))?"
-    r"(?:\s+(?:is|being|remains))?\s+(?:clear|normal|sharp|spared|free|unaffected|uninvolved)\b(?!\s+of\b)"
+    r"(?:\s+(?:is|being|remains))?\s+(?:clear|normal|sharp|spared|free|dry|intact|unaffected|uninvolved)\b(?!\s+of\b)"
 )
 """A side that a finding is not on: "left effusion, right side clear"."""
 _RATHER_THAN_THERE = (

@@ -32,7 +32,7 @@ _NORMAL = re.compile(
     rf"|(?P<acute>{NOTHING_ACUTE}{_SEEN})"
     rf"|{_NO} (?:active |significant |other |abnormal )?(?:cardiopulmonary |intrathoracic |pulmonary |chest )?"
     rf"(?:findings?|abnormalit(?:y|ies)|process|disease|pathology){_SEEN})"
-    r"(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|x\s?ray|radiograph|image|film))*$"
+    r"(?:\s+(?:please|in|for|of|among|with|an?|only|examples?|cases?|on|the|cxr|chest|x\s?ray|radiograph|image|film))*$"
 )
 """A study that is normal or has no finding, with nothing else: "normal chest x ray", "no acute abnormality"."""
 _ABNORMAL = re.compile(

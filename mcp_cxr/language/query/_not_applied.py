@@ -59,6 +59,10 @@ _NAMES: Final = {
     "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
     "likeness": r",?\s*\b(?P<likeness>(?:mimicking|simulating|masquerading as|mistaken for|confused with)\b[^,;.]*)",
     "advised": r"[,;]\s*(?P<advised>[^,;.]+?\s(?:(?:is|was|were)\s+)?(?:advised|recommended))\b",
+    "just": (
+        r",\s*(?P<just>not (?:just|merely|only|simply) (?:an?|the) (?:(?!\bbut\b)[^,;.])+)"
+        r"(?=\s*(?:$|[,;.](?!\s*but)))"
+    ),
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",

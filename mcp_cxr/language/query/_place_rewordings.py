@@ -43,10 +43,15 @@ _NOTHING_WRONG_AT = (
 """Such as "nothing wrong at the bases"."""
 _HARDWARE = r"(?:pacemakers?|hardware|wires?|clips?|drains?)"
 """Before a line it shows which lines are meant: "pacemaker or line"."""
+_BAND = (
+    r"\b(?:(?:discoid|plate[ -]?like)(?:\s+or\s+)?)+((?:\s+(?:left|right|bilateral|bibasilar|basal|basilar|lower))*)"
+    r"\s+(?:changes?|densit(?:y|ies)|opacit(?:y|ies)|bands?)\b"
+)
+"""Atelectasis by its look: "discoid or plate-like basal changes"."""
 _LINE_IN_A_VEIN = (
     r"\b(?:(?:drip|iv|intravenous|infusion)\s+)?(?:lines?|drips?|tubes?|catheters?)\s+"
-    r"(?:(?:going|running|ending|placed)\s+)?(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?"
-    r"(?:big|large|main|central|great|neck|jugular|subclavian)\s+veins?\b"
+    r"(?:for [a-z]+\s+)?(?:(?:going|running|ending|placed)\s+)?(?:in|into|inside)\s+(?:an?\s+|the\s+|one of the\s+)?"
+    r"(?:big|large|main|central|great|neck|chest|jugular|subclavian)\s+veins?\b"
     r"(?:\s+(?:near|next to|close to|beside|leading to) the heart\b)?"
 )
 """Such as "line running into a large vein"."""
@@ -89,6 +94,7 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (rf"\blow (?:down )?in (?:the )?({SIDES}) lung\b", r"at the \1 base"),
     (rf"\bhigh (?:up )?in (?:the )?({SIDES}) lung\b", r"at the \1 apex"),
     (rf"\b({_HARDWARE})(\s*(?:,|or|and|/)\s*)(?:an?\s+|any\s+)?lines?\b", r"\1\2catheter"),
+    (_BAND, r"\1 discoid atelectasis"),
     (_LINE_IN_A_VEIN, "central venous catheter"),
     (r"\bfluid (?:that (?:is|has) )?back(?:ed|ing|s)? up(?: (?:from|behind|because of) the heart)?\b", "heart failure"),
     (_NO_DEEP_BREATH, "low lung volumes"),

@@ -64,12 +64,16 @@ _PURPOSES: Final = tuple(
             rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*"
             r"(?:(?:i\.?e\b\.?|that is|namely|meaning),?\s+)?"
         ),
+        (
+            r"[;,.]\s*(?:(?:i|we)\s+)?(?:need|want)\s+(?:an?|some|one|several|them|these|it)\b"
+            r"(?:(?!\b(?:with|without|but|no|not|that|which|on|in|at)\b)[^,.;])*$"
+        ),
         r"(?<=\bcontrols)\s+for\s+[^:;,.]*$",
     )
 )
 """Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""
 _NORMAL = re.compile(
-    r"\b(?:normal|unremarkable|healthy|wnl|nothing abnormal"
+    r"\b(?:normal|unremarkable|healthy|wnl|nad|nothing abnormal"
     r"|(?:no|without(?: any)?) (?:[a-z]+ )?(?:abnormalit(?:y|ies)|findings?|disease))\b",
     re.IGNORECASE,
 )

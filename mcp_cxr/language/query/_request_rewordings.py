@@ -79,6 +79,13 @@ _NOTHING_ABNORMAL = (
     r"(?!\s+(?:but|except|other|apart|aside|besides|in|at|on|with)\b)"
 )
 """A normal study: "chests in which nothing abnormal was found"."""
+_WE_LACK = (
+    r"^(?:we|i|(?:our|my|the|this) [\w -]{1,40}?) (?:lacks?|(?:is|are|am) (?:short of|missing|lacking)"
+    r"|(?:do|does) not have(?: any| enough)?|ha(?:s|ve) (?:no|too few|hardly any))\s+([^,;.]+?)"
+    r"(?:[,;.]\s*(?:so|therefore|please)\b,?|[;.])\s*"
+    r"(?=(?:please )?(?:give|show|find|get|pull|list|return|search|retrieve)\b)"
+)
+"""What is wanted because there is too little of it: "our set lacks masses, so find some"."""
 _NO_ABNORMALITY_OF = (
     r"\bno abnormalit(?:y|ies) (?:of|in) (?=[^;.]*\bheart\b)(?=[^;.]*\blungs?\b)"
     r"(?:(?:the|and|or|heart|lungs?|pleura|bones?|mediastinum|chest wall)\b[\s,]*)+"
@@ -153,6 +160,8 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (rf"\b(?:{_READ_AS})\s+(?=(?:entirely |completely |totally )?(?:normal|negative|limited|suboptimal|poor)\b)", ""),
     (_NO_ABNORMALITY_OF, "no abnormality "),
     (r"\b(?:hedged|tentative) (?:statements?|mentions?|reports?|remarks?) (?:about|of|on)\b", "possible"),
+    (_WE_LACK, r"\1. "),
+    (r",?\s*\b(?:on )?(?:one|either) (?:side )?or (?:on )?both(?: sides)?\b", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same
     (r"\bno (?:evidence|signs?|suggestion) of anything acute\b", "nothing acute"),

@@ -126,6 +126,7 @@ _HISTORY_AND_NOW = (
 """Where what the image shows follows a history: "history of COPD, now with pneumonia"."""
 _WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
 """Words behind "gone" that say where something went, not that it resolved: "up"."""
+_HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
@@ -136,12 +137,16 @@ _CHANGES: Final[Rewordings] = (
     (_GONE_SINCE, r" \1"),
     (rf"\b(?:{IS} )?no longer (?:visible|seen|present|evident|apparent)\b", "resolved"),
     (r"\b(?:that|which|who)\s+(ha(?:s|ve|d))\s+(?=(?:cleared|resolved|disappeared)\b)", r"\1 "),
-    (rf"\b(bigger|larger|smaller|better|worse) than {_EARLIER}", r"\1"),
+    (
+        rf"\b(bigger|larger|smaller|better|worse) than (?:(?:it|they) (?:{IS}|used to be) )?(?:{_EARLIER}|before\b)",
+        r"\1",
+    ),
+    (r"\b(bigger|larger|smaller|better|worse) than (?:it|they) (?:was|were|used to be)\b", r"\1"),
     (rf"\bmore ([^,;.]+?) than {_BEFORE}", r"worse \1"),
     (rf"\b(?:less|fewer) ([^,;.]+?) than {_BEFORE}", r"improved \1"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (
-        rf"\bheart (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
+        rf"\b{_HEART} (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
         "worse cardiomegaly",
     ),
     (rf"\b(?:{_BECAME}|{IS})\s+(?:much\s+)?better\b", "improved"),
@@ -165,13 +170,13 @@ _LESS_THAN = r"(?:(?<!no )(?<!not )\b(?:less|smaller|milder) than\s+|<\s*)"
 _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|more(?: severe)?|worse|above|over)\b"
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
 """The same behind the size: "or larger", "or smaller"."""
-_HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
 _RATIO = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
 """The width of the heart by that of the chest: "CT ratio of"."""
 _OVER = r"(?:(?:(?:more|greater|larger) than|over|above|exceed(?:s|ing)|[>=]=?)\s*)"
 _UNDER = r"(?:(?:not? )?(?:(?:more|less|greater|smaller) than|over|above|under|below|exceeding|[<\u2264]=?)\s*)"
 _HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
+_ORDINARY = r"(?:ordinary|average|usual|regular|standard)"
 _OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
 """A heart that is too wide: "cardiothoracic ratio over 0.5", "CTR 58%"."""
 _UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
@@ -225,6 +230,15 @@ _SIZES: Final[Rewordings] = (
     (rf"\b(better|improved|worse|worsened|increased|decreased|grown|changed)\s+{_A_LITTLE}\b", r"\1"),
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
     (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?={_SOME_THING})", "small "),
+    (
+        rf"{_RATIO}(?:{_OVER}(?:the )?(?:{AS_IT_SHOULD_BE}|limits?)|(?:increased|raised|high|abnormal)\b)",
+        "cardiomegaly",
+    ),
+    (rf"\b(?:increased|raised|high|abnormal) {_RATIO}", "cardiomegaly "),
+    (
+        rf"\b(?:{_ORDINARY})[ -]sized? {_HEART}|\b{_HEART} (?:(?:of|is|with) )*(?:an? )?{_ORDINARY} (?:in )?size\b",
+        "normal heart size",
+    ),
     (_OVER_HALF, "cardiomegaly"),
     (_UNDER_HALF, "normal heart size"),
     (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+(?:or\b|/))", "upper limits; heart"),

@@ -30,6 +30,23 @@ _GONE_ON_ONE_SIDE = re.compile(
     r"|worse|larger|smaller)\b\s*)+on the (?:left|right)\b)"
 )
 """The same with what it is on the other side: "effusions have cleared on the left, unchanged on the right"."""
+_BOTH_GONE_ON_ONE_SIDE = re.compile(
+    r"(?:\b(?:bilateral|both|bi(?=basilar|basal|apical))\s*(?P<finding>[^,;.]+?)"
+    r"|(?P<placed>[^,;.]+? (?:at|in) )both (?P<place>bases|apices|lungs))\s*[,;]\s*"
+    rf"(?P<gone>{_GONE}) on the (?P<side>left|right)"
+    r"(?:\s*,?\s*(?:and|but)\s+(?P<other>[^,;.]+?) on the (?:left|right))?(?=\s*(?:[.,;]|$))"
+)
+"""Both sides named first: "bibasilar atelectasis, cleared on the right and unchanged on the left"."""
+_PLACE_OF_ONE = {"bases": "base", "apices": "apex", "lungs": "lung"}
+_GONE_BEFORE = re.compile(rf"({_GONE}), (?=the\b[^,;.]+ (?:is|are|persists?|remains?|has|have)\b)")
+"""What has resolved, before another subject: "edema resolved, the effusion is unchanged"."""
+_SIDE_NONE = re.compile(r"\b(left|right) (?:side )?none\b")
+"""The same of a side: "effusion: left small, right none"."""
+_HAS_NOT = re.compile(
+    r"(\b(?:improved|cleared|resolved|disappeared|decreased|increased|worsened|progressed|changed)\b[^,;.]*), "
+    r"(?:(?:but|and|while|whereas) )?(?!it\b|they\b)([^,;.]+?) (?:has|have) not(?=\s*(?:[.;]|$))"
+)
+"""What has not changed as the finding before has: "edema has cleared, effusions have not"."""
 _COLON_BEHIND = re.compile(
     r"^((?:there (?:is|are) )?(?:no|without)(?: (?:definite |radiographic )?(?:evidence|signs?))?(?: (?:of|for))?"
     r"|negative for|none of the following|absent|denied|possible|probable|question of|suspicious for|resolved)"
@@ -90,6 +107,8 @@ _REWORDINGS = (
     ("neither ", _NEITHER_CHANGED, r"\1 \2 not "),
     ("but not ", _CHANGED_ON_ONE_SIDE, r"\1 \2 \3\4 \7, \6 \7 unchanged"),
     (" out", _OUT, r"\1 removed"),
+    (" not", _HAS_NOT, r"\1; \2 is unchanged"),
+    (" none", _SIDE_NONE, r"none on the \1"),
     ("what ", _TAKEN_FOR, "mistaken for "),
 )
 """A word that each pattern needs, the pattern, and what stands in its place."""
@@ -123,10 +142,16 @@ def _with_sides_gone_apart(words: str) -> str:
     ):  # nearly all
         return words
 
+    def on_one(match: re.Match[str]) -> str:
+        side = match["side"]
+        finding = match["finding"] or f"{match['placed']}the {_PLACE_OF_ONE[match['place']]}"
+        return f"{SIDES[1 - SIDES.index(side)]} {finding} {match['other'] or ''}; {side} {finding} {match['gone']}"
+
     def apart(match: re.Match[str]) -> str:
         side, finding = match["side"], match["finding"]
         return f"{SIDES[1 - SIDES.index(side)]} {finding}; {side} {finding} {match['gone']}"
 
+    words = _GONE_BEFORE.sub(r"\1; ", _BOTH_GONE_ON_ONE_SIDE.sub(on_one, words))
     words = _GONE_ON_ONE_SIDE.sub(r"\g<side> \g<finding> \g<gone>; \g<finding> ", words)
     return _OTHER_SIDE.sub(r"; \1 one ", _ONE_OF_BOTH_GONE.sub(apart, words))
 

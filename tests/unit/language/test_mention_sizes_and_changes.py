@@ -209,6 +209,30 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
             "The effusion has resolved on the right and is unchanged on the left.",
             [("pleural effusion", {"right", "resolved"}), ("pleural effusion", {"left", "unchanged"})],
         ),
+        (
+            "Bilateral nodules, resolved on the left.",
+            [("nodule", {"right", "multiple"}), ("nodule", {"left", "resolved"})],
+        ),
+        (
+            "Bibasilar atelectasis, cleared on the right and unchanged on the left.",
+            [("atelectasis", {"left", "base", "unchanged"}), ("atelectasis", {"right", "base", "resolved"})],
+        ),
+        (
+            "Atelectasis at both bases, resolved on the left.",
+            [("atelectasis", {"right", "base"}), ("atelectasis", {"left", "base", "resolved"})],
+        ),
+        (
+            "Edema resolved, the left effusion is unchanged.",
+            [("pulmonary edema", {"resolved"}), ("pleural effusion", {"left", "unchanged"})],
+        ),
+        (
+            "Edema has cleared, the right effusion has not.",
+            [("pulmonary edema", {"resolved"}), ("pleural effusion", {"right", "unchanged"})],
+        ),
+        (
+            "The opacity has improved, but the effusions have not.",
+            [("opacity", {"improved"}), ("pleural effusion", {"unchanged"})],
+        ),
         ("Gradual resolution of edema.", [("pulmonary edema", {"improved"})]),
         ("Edema is clearing.", [("pulmonary edema", {"improved"})]),
         ("A PICC is seen; slight advancement is advised.", [("picc", set())]),

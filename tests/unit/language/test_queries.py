@@ -83,6 +83,7 @@ def test_and_joins_groups_and_or_the_findings_of_one(query: str, groups: list[li
         ("no evidence of anything acute", "no acute finding"),
         ("no normal studies", "abnormal"),
         ("healthy controls for pneumonia", "normal"),
+        ("NAD on CXR, need a few for students", "normal"),
         ("we need controls, i.e. no abnormality of lungs, heart and bones", "no finding"),
         ("controls: radiographs without any abnormality", "no finding"),
         ("studies that do not show any abnormality", "no finding"),

@@ -28,6 +28,7 @@ VALUES = {PRESENT: 1, POSSIBLE: -1, ABSENT: 0}
         ("Bilateral effusions; the left has resolved.", {"left": ABSENT, "right": PRESENT}),
         ("Bilateral effusions, right resolved.", {"left": PRESENT, "right": ABSENT}),
         ("Right effusion has resolved, left is unchanged.", {"left": PRESENT, "right": ABSENT}),
+        ("Effusion: left small, right none.", {"left": PRESENT, "right": ABSENT}),
         ("Both effusions, the right of which is now gone.", {"left": PRESENT, "right": ABSENT}),
         ("Effusions have cleared on the left, unchanged on the right.", {"left": ABSENT, "right": PRESENT}),
         ("Effusion has resolved on the left, no new effusion on the right.", {"left": ABSENT}),

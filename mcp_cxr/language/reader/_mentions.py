@@ -36,6 +36,8 @@ _SHAPES = frozenset({"tortuous aorta", "ectatic aorta"})
 """Findings that describe one structure, of which "or" doubts none: "aortic ectasia/tortuosity"."""
 _DENIED_CHANGES = frozenset({"worse", "new"})
 """Of a denied finding, what alone is denied: "no effusion or new pneumothorax"."""
+_GENERAL_DEVICES = frozenset("support device|lines and tubes|tube|catheter".split("|"))
+"""Devices whose name may be the heading of others."""
 _PLURAL = re.compile(r"\w+(?:[^isu]s|ae|ata)|foci")
 """A word in the plural that names a finding: "granulomas", "metastases"."""
 _WEAKEST_FIRST = (Status.ABSENT, Status.POSSIBLE, Status.PRESENT)
@@ -79,6 +81,7 @@ def mentions_in(sentence: str, *, is_query: bool = False) -> tuple[Mention, ...]
     divided = divide_sentence(sentence, is_query=is_query)
     scopes = Scopes(divided)
     found = findings_in(divided)
+    found = found if is_query else _without_heading(divided, found)
     mentions = [
         (divided.spans[one.at].start, mention)
         for one, parts, denied in zip(
@@ -134,6 +137,15 @@ def _finding_mentions(
                 and (scopes.holds("history", span.start) or _is_past(found.entry, sentence.tokens[: span.start])),
                 joined_by=_joined_by(sentence.spans, found.at),
             )
+
+
+def _without_heading(sentence: Sentence, found: list[FindingInSentence]) -> list[FindingInSentence]:
+    """Return the findings without a general device that is a heading of others: "tubes: chest tube removed"."""
+    if len(found) > 1 and found[0].at == 0 and sentence.spans[1].first == ":":
+        general, device = found[0].entry, found[1].entry
+        if general.name in _GENERAL_DEVICES and device.kind == "device":
+            return found[1:]
+    return found
 
 
 def _with_denied_sides(mentions: Iterator[Mention], denied: frozenset[str]) -> Iterator[Mention]:

@@ -14,10 +14,10 @@ from mcp_cxr.language._vocabulary import (
     SIDES,
     FindingEntry,
     Modifier,
-    Structure,
     dimensions,
 )
 from mcp_cxr.language.reader._modifier_values import NAMING_SIZES, SIZES, values_of
+from mcp_cxr.language.reader._modifiers_of_others import is_of_other, is_where_it_ends, without_other_clauses
 from mcp_cxr.language.reader._places import is_skeletal
 from mcp_cxr.language.reader._shared_modifiers import separates, share_changes, share_places, share_sizes
 from mcp_cxr.language.reader._spans import PLURAL_VERBS, SEPARATORS
@@ -51,14 +51,6 @@ _LOCATING = frozenset(
     " appear remains remain also now both this that".split()
 )
 """Words before modifiers that say where or how the finding before them is."""
-_OTHER_NOUNS = frozenset(
-    "aeration ventilation expansion inflation visualization penetration rotation obliquity motion retraction"
-    " advancement withdrawal repositioning".split()
-)
-"""What may be improved or small, and is no finding."""
-_MOST_MODIFIERS = 6  # before such a noun
-_CONTRASTING = frozenset({"but", "although", "though", "however", "while", "whereas", "yet"})
-"""Words behind which modifiers are those of another finding."""
 
 
 def modifiers_by_finding(
@@ -120,16 +112,19 @@ def _own_modifiers(sentence: Sentence, found: Sequence[FindingInSentence]) -> di
         values = values_of(sentence, span) if span.entry is not None else ()
         if not values or span.start in of_volumes or (span.start in said and _is_predicate_alone(sentence, span)):
             continue
-        if _is_of_other_noun(sentence.spans, index) or _is_of_contrast(sentence.spans, places, index):
+        if is_of_other(sentence.spans, places, index):
             continue
         if not _is_denied(sentence.spans, index) and not _is_degree(sentence, index, said):
             at = places[_owner(sentence.spans, places, index)]
-            if at < index and at in devices and _is_where_it_ends(sentence.spans, at, index, own[at]):
+            if at < index and at in devices and is_where_it_ends(sentence.spans, at, index, own[at]):
                 continue
             is_level = values[-1].endswith(" spine") and _is_level(sentence.words(span))
             if not is_level or any(one.at == at and is_skeletal(one.entry.name) for one in found):
                 own[at].append((index, values))
-    return {at: values if sentence.is_query else _without_density(sentence, at, values) for at, values in own.items()}
+    if sentence.is_query:
+        return own
+    apart = {at: without_other_clauses(sentence.spans, at, values) for at, values in own.items()}
+    return {at: _without_density(sentence, at, values) for at, values in apart.items()}
 
 
 def _without_density(sentence: Sentence, at: int, own: list[IndexedValues]) -> list[IndexedValues]:
@@ -146,19 +141,6 @@ def _without_density(sentence: Sentence, at: int, own: list[IndexedValues]) -> l
     first = next((one for one in changes if sentence.spans[one].first == "increased" and one < at), at)
     is_idle = first - 1 in changes or (any(one > at for one in changes) and not is_apart)
     return [(index, values) for index, values in own if index != first or not is_idle or index == at]
-
-
-def _is_where_it_ends(spans: Sequence[Span], device: int, index: int, own: Sequence[IndexedValues]) -> bool:
-    """Whether a side after a device is where it ends: "left PICC in the right atrium", "tip in the left SVC"."""
-    sides = {value for _, values in own for value in values if value in SIDES}
-    if isinstance(spans[device].entry, Structure):
-        return spans[index].dimension == "side"
-    if spans[index].dimension == "side" and any(
-        one.entry == Structure("pulmonary artery") for one in spans[index : index + 3]
-    ):
-        return True
-    is_joined = any(span.first == "and" for span in spans[device + 1 : index])
-    return spans[index].dimension == "side" and len(sides) == 1 and spans[index].first not in sides and not is_joined
 
 
 def _parts(of_finding: Sequence[IndexedValues], at: int, spans: Sequence[Span]) -> list[set[str]]:
@@ -359,24 +341,3 @@ def _is_after_verb(spans: Sequence[Span], finding: int, start: int) -> bool:
     """Whether a word such as a verb stands between a finding and the modifiers of the next: "shows mild edema"."""
     before = next((one for one in reversed(spans[finding + 1 : start]) if one.first not in ("a", "an", "the")), None)
     return before is not None and before.entry is None and before.first.isalpha() and before.first not in _LOCATING
-
-
-def _is_of_other_noun(spans: Sequence[Span], index: int) -> bool:
-    """Whether a modifier stands before a noun that is no finding: "improved left basal aeration"."""
-    after = next((one for one in spans[index : index + _MOST_MODIFIERS] if not isinstance(one.entry, Modifier)), None)
-    if index and spans[index - 1].first in ("or", ",") and spans[index].first == "both" and after is None:
-        is_alone = spans[index].end == spans[index].start + 1  # "atelectasis, pneumonia, or both", ", both unchanged"
-        return is_alone and all(one.dimension not in ("side", "place") for one in spans[index + 1 :])
-    if after and after.first in ("in", "of") and spans[index].dimension == "change":  # "improvement in aeration"
-        after = next(iter(spans[index + 2 : index + 3]), None)
-    return isinstance(spans[index].entry, Modifier) and after is not None and after.first in _OTHER_NOUNS
-
-
-def _is_of_contrast(spans: Sequence[Span], places: Sequence[int], index: int) -> bool:
-    """Whether a modifier is of a structure in a clause that has no finding: "but the right apex is excluded"."""
-    last = max(places)
-    clause = next((at for at in range(last + 1, index) if spans[at].first in _CONTRASTING), None)
-    if clause is None or spans[index].dimension == "change":
-        return False
-    structure = next((at for at in range(clause, len(spans)) if isinstance(spans[at].entry, Structure)), len(spans))
-    return any(span.first in ("is", "are") for span in spans[structure + 1 : structure + 3])

@@ -84,6 +84,20 @@ _CHANGED_ON_ONE_SIDE = re.compile(
     rf"\b({_CHANGE}) (in|of) (the )?(left|right)((?: [a-z]+)?),? but not (?:in |of )?(?:the )?(left|right) ([^.;,]+)"
 )
 """A change of one side alone: "improvement of the right but not the left effusion"."""
+_ONE_REMOVED = re.compile(
+    r"\bone of (?:the )?(?:two |three |both )?([a-z ]{0,30}?(?:tubes|drains|lines|catheters|leads))"
+    r"(?: (?:has|have|is|was|now))*(?: been)? (?:removed|withdrawn|out|pulled|taken out)\b"
+)
+"""A device of several that was removed, so that others are there."""
+_IT_ON_SIDE = re.compile(r"[;,] (?:and |but |while )?on the (left|right),? (?:it|this) (?=(?:has|is|was)\b)")
+"""The same finding on the other side: "effusion is new on the left, on the right it has cleared"."""
+_SIDE_IN_FRONT = re.compile(r"[;,] (?:and |but |while )?on the (left|right)(?: side)?, (?:there (?:is|are) )?")
+"""A side before its statement: "; on the left, a nodule"."""
+_LESS_AND_MORE = re.compile(
+    r"\b(less|more) ([a-z]+) (in|on|at) the (left|right)([a-z ]*?),? (?:and|but|with) (less|more) (?:in|on|at) the"
+    r" (left|right)\b"
+)
+"""What has become less on one side and more on the other."""
 _OUT = re.compile(
     r"\b((?:tube|line|drain|catheter)s?|ett?|ngt|ogt|picc|sheath|swan)(?: (?:is|are|now|has|have|come))* out"
     r"(?=\s*[.,;]|\s*$|\s+and\b)"
@@ -106,6 +120,10 @@ _REWORDINGS = (
     ("neither ", _NEITHER_NOR_CHANGED, r"\1 and \2 \3 not "),
     ("neither ", _NEITHER_CHANGED, r"\1 \2 not "),
     ("but not ", _CHANGED_ON_ONE_SIDE, r"\1 \2 \3\4 \7, \6 \7 unchanged"),
+    ("one of ", _ONE_REMOVED, r"\1 remain"),
+    (" on the ", _IT_ON_SIDE, r"; \1 one "),
+    (" on the ", _SIDE_IN_FRONT, r"; on the \1 "),
+    (" the ", _LESS_AND_MORE, r"\1 \2 \3 the \4\5; \6 \2 \3 the \7\5"),
     (" out", _OUT, r"\1 removed"),
     (" not", _HAS_NOT, r"\1; \2 is unchanged"),
     (" none", _SIDE_NONE, r"none on the \1"),

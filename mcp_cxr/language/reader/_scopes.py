@@ -175,6 +175,9 @@ class Scopes(Clauses):
                 self._any("named", index + 1, end) and not self._any("named", self._clause_start(index), index)
             )
             return "after" if is_after else "before"
+        is_ended = any(one.is_separator for one in self._spans[index + 1 : index + 2])
+        if cue.status == "resolved" and is_ended and self._any("finding", self._clause_start(index), index):
+            return "before"  # "right effusion resolved, left effusion unchanged"
         if cue.scope == "after" and index and self._spans[index - 1].first == ":":  # "effusion: no, edema: mild"
             end = min(end, self._next("comma", index + 1))
         return "before" if cue.scope == "after" and not self._any("word", index + 1, end) else cue.scope

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from mcp_cxr.language.reader._spans import Sentence, Span
 
 _QUESTION_MARK = re.compile(r"(?<!\S)\?[ \t]*(?=\w)")  # "left basal shadow ?pneumonia"
-_SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "measures"})
+_SINGULAR_VERBS = frozenset({"is", "has", "appears", "remains", "persists", "measures"})
+_PARTS_OF_FINDINGS = frozenset({"component", "portion"})
 _BEFORE_SUBJECTS = frozenset({",", ";", "and", "but", "while", "whereas", "though", "although"})
 """Words before "the left" or "the right" where it is short for a finding: "..., the left is larger"."""
 _BEFORE_DENIED_SIDE = frozenset({",", "but", "and", "no", "not", "the"})
@@ -53,7 +54,7 @@ def divide_sentence(text: str, *, is_query: bool) -> Sentence:
         sentence = divided(marked, is_query=is_query)
     if not is_query and not _AMOUNTS_COMPARED.keys().isdisjoint(tokens):
         sentence = divided(_with_changes_named(sentence), is_query=is_query)
-    if not is_query and not {"one", "left", "right"}.isdisjoint(sentence.tokens):
+    if not is_query and not {"one", "left", "right", *_PARTS_OF_FINDINGS}.isdisjoint(sentence.tokens):
         for name in (_with_ones_named, _with_subjects_named):
             whole = name(sentence)
             sentence = divided(whole, is_query=is_query) if whole != sentence.tokens else sentence
@@ -214,6 +215,7 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
     """
     named: Sequence[str] = ()
     structure: Sequence[str] = ["lung"]
+    is_located = False
     tokens: list[str] = []
     spans = sentence.spans
     for at, span in enumerate(spans):
@@ -221,7 +223,9 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
         named = words if isinstance(span.entry, FindingEntry) else named
         if isinstance(span.entry, Structure):
             structure = [word for word in words if word not in SIDES]
-        before, after = spans[max(0, at - 2) : at], spans[at + 1 : at + 2]
+        is_located = is_located or isinstance(span.entry, Structure)
+        before, following = spans[max(0, at - 2) : at], sentence.tokens[span.end : span.end + 1]
+        is_said = not _SINGULAR_VERBS.isdisjoint(following)
         is_one = span.first == "one" and before and isinstance(before[-1].entry, Modifier)
         is_pronoun = span.first == "those" or [*sentence.tokens[max(0, span.start - 1) : span.end]] == ["the", "one"]
         is_one = is_one or (is_pronoun and any(one.dimension == "side" for one in spans[at + 1 : at + 4]))
@@ -233,10 +237,11 @@ def _with_ones_named(sentence: Sentence) -> Sequence[str]:
             and _is_side_alone(spans[at + 1 : at + 5])
         ):
             tokens += named
-        is_subject = [one.first for one in before[1:]] == ["the"] and before[0].first in _BEFORE_SUBJECTS
-        if is_subject and words in (["left"], ["right"]) and after and after[0].first in _SINGULAR_VERBS:
+        if span.first in _PARTS_OF_FINDINGS and named and is_said and isinstance(before[-1].entry, Modifier):
+            tokens[-1:] = named  # "no longer at the apex, but the basal component persists"
+        if words in (["left"], ["right"]) and is_said and _is_subject_alone(sentence.tokens[: span.start]):
             is_normal = not _NORMAL.isdisjoint(sentence.tokens[span.end : span.end + 3])
-            tokens += structure if is_normal else named
+            tokens += structure if is_normal or (not named and is_located) else named
     return tokens
 
 
@@ -257,6 +262,13 @@ def _with_subjects_named(sentence: Sentence) -> Sequence[str]:
                 words = [words[0], *named, *words[1:]]
         tokens += words
     return tokens
+
+
+def _is_subject_alone(before: Sequence[str]) -> bool:
+    """Whether "left" or "right" behind some tokens is short for a finding: "..., the left is larger"."""
+    if before[-1:] == ["the"]:
+        return not _BEFORE_SUBJECTS.isdisjoint(before[-2:-1])
+    return not {",", ";"}.isdisjoint(before[-1:])
 
 
 def _is_name(span: Span) -> bool:

@@ -241,6 +241,51 @@ def test_a_normal_left_is_no_side_of_the_finding_on_the_right(sentence: str, fin
     assert all(sides != {"left", "right"} for _, sides in found)
 
 
+@pytest.mark.parametrize(
+    ("sentence", "finding", "sides"),
+    [
+        ("Right lower lobe consolidation is less dense, the left lower lobe is clear.", "consolidation", {"right"}),
+        ("Right upper lobe mass, left lung normal.", "lung mass", {"right"}),
+        ("Right upper lobe mass; left upper lobe is unremarkable.", "lung mass", {"right"}),
+        ("Left basal atelectasis and the right base is normal.", "atelectasis", {"left"}),
+        ("Right nodule, left apex within normal limits.", "nodule", {"right"}),
+        ("The left base is clear; right apical scar.", "scar", {"right"}),
+        ("Left base unchanged; right effusion is larger.", "pleural effusion", {"right"}),
+        ("Left line has been withdrawn; new right PICC ends in the SVC.", "picc", {"right"}),
+        ("Blunting of the right costophrenic angle, left is sharp.", "blunted costophrenic angle", {"right"}),
+        ("The nasogastric tube ends below the left hemidiaphragm.", "nasogastric tube", set()),
+        ("On the right, there is a scar; on the left, a nodule.", "nodule", {"left"}),
+        ("On the right, there is a scar; on the left, a nodule.", "scar", {"right"}),
+        ("Small effusions, larger on left.", "pleural effusion", {"left"}),
+        ("The left upper lobe is clear of consolidation.", "consolidation", {"left"}),
+        ("Right (small) effusion.", "pleural effusion", {"right"}),
+    ],
+)
+def test_a_side_of_what_is_normal_or_of_another_clause_is_none_of_the_finding(
+    sentence: str, finding: str, sides: set[str]
+) -> None:
+    found = [one.modifiers_of("side") for one in mentions_in(sentence) if one.name == finding]
+    assert sides in found
+    assert all(one <= sides or not one & sides for one in found)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "absent", "present"),
+    [
+        ("Left effusion has resolved and the right is smaller.", "left", "right"),
+        ("Right effusion has cleared and the left is unchanged.", "right", "left"),
+        ("Right effusion has resolved but the left persists.", "right", "left"),
+        ("Right effusion resolved, left effusion unchanged.", "right", "left"),
+        ("The right effusion is larger and the left has resolved.", "left", "right"),
+        ("A left effusion is new, on the right it has cleared.", "right", "left"),
+        ("No right effusion, and the left is small.", "right", "left"),
+    ],
+)
+def test_a_finding_that_is_gone_on_one_side_is_still_on_the_other(sentence: str, absent: str, present: str) -> None:
+    found = {(one.status.value, *one.modifiers_of("side")) for one in mentions_in(sentence) if one.finding}
+    assert found == {("absent", absent), ("present", present)}
+
+
 def test_alternatives_share_the_place_named_after_them() -> None:
     found = [one for one in mentions_in("Atelectasis or scarring at the bases.") if one.finding]
     assert [(one.name, one.modifiers) for one in found] == [

@@ -53,6 +53,17 @@ def test_a_size_or_number_belongs_to_its_finding(sentence: str, expected: list[t
         ("Minimal interval increase in moderate effusion.", [("pleural effusion", {"moderate", "worse"})]),
         ("Mild improving edema.", [("pulmonary edema", {"small", "improved"})]),
         ("Small unchanged effusion.", [("pleural effusion", {"small", "unchanged"})]),
+        ("The pneumothorax is not any larger.", [("pneumothorax", {"unchanged"})]),
+        ("The effusion fails to decrease.", [("pleural effusion", {"unchanged"})]),
+        ("Small bilateral effusions, larger on left.", [("pleural effusion", {"small", "left", "right"})]),
+        (
+            "There is less fluid in the right pleural space and more in the left.",
+            [("pleural effusion", {"right", "improved"}), ("pleural effusion", {"left", "worse"})],
+        ),
+        (
+            "Improvement of the right but not the left effusion.",
+            [("pleural effusion", {"right", "improved"}), ("pleural effusion", {"left", "unchanged"})],
+        ),
         ("Age-indeterminate rib fracture.", [("rib fracture", {"rib"})]),
         ("Severe edema, worse.", [("pulmonary edema", {"large", "worse"})]),
         ("Right basilar atelectasis has improved.", [("atelectasis", {"right", "base", "improved"})]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language._vocabulary import SIDES, FindingEntry, Modifier, Structure, is_any_of
+from mcp_cxr.language.reader._span_index import is_named
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,8 +21,10 @@ _OTHER_NOUNS = frozenset(
 _MOST_MODIFIERS = 6  # before such a noun
 _CONTRASTING = frozenset({"but", "although", "though", "however", "while", "whereas", "yet"})
 """Words behind which modifiers are those of another finding."""
-_NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "intact", "spared"})
-_BEFORE_NORMAL = frozenset("is are was appears appear remains remain now lung lungs zone side the".split())
+_NORMAL = frozenset({"clear", "normal", "unremarkable", "sharp", "intact", "spared", "aerated", "expanded"})
+_BEFORE_NORMAL = frozenset(
+    "is are was appears appear remains remain now well fully grossly lung lungs zone side the".split()
+)
 """Words between a side or place and the word that calls it normal."""
 _ENTERIC_TUBES = frozenset({"enteric tube"})
 
@@ -48,7 +51,8 @@ def _is_of_normal(spans: Sequence[Span], places: Sequence[int], index: int) -> b
         if at in places:
             return False
         if span.is_cue("normal") or (span.entry is None and span.first in _NORMAL):
-            return at + 1 == len(spans) or not isinstance(spans[at + 1].entry, FindingEntry | Structure)
+            following = spans[at + 1 : at + 2]  # "left base is clear without effusion": of no effusion there
+            return not any(is_named(one) or one.first in ("without", "with") for one in following)
         if not isinstance(span.entry, Modifier | Structure) and span.first not in _BEFORE_NORMAL:
             return False
     return False

@@ -20,7 +20,7 @@ _GONE = (
 )
 """That something has resolved: "has now completely cleared"."""
 _ONE_OF_BOTH_GONE = re.compile(
-    rf"\b(?:bilateral|both)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
+    rf"\b(?:bilateral|both|bibasilar|bibasal|biapical)\s+(?P<finding>[^,;.]+?)\s*[,;]\s*(?:with\s+)?(?:the\s+)?(?P<side>left|right)"
     rf"(?:\s+(?:one|side|of which))?\s+(?P<gone>{_GONE})\b"
 )
 """A side of two on which a finding is gone: "bilateral effusions, the left has resolved"."""
@@ -98,6 +98,14 @@ _LESS_AND_MORE = re.compile(
     r" (left|right)\b"
 )
 """What has become less on one side and more on the other."""
+_VEIN_OF_LINE = re.compile(
+    r"\b(ij|subclavian) (?=(?:(?:has|have|was|is|been) )*(?:removed|withdrawn|placed|placement|insertion|removal)\b)"
+)
+"""A line named by its vein: "left IJ removed"."""
+_GONE_ALONE = re.compile(r"(?<!\bis)(?<!\bare)(?<!\bnot)(?<!ly)(?<!most) gone(?=\s*(?:[,;.]|$))")
+"""What is gone, in shorthand: "right effusion gone"."""
+_EXPANDED = re.compile(r"\b(collapse|atelectasis) (has|have) (now |completely |fully )*re-?expanded\b")
+"""What is gone because a lung is full again."""
 _OUT = re.compile(
     r"\b((?:tube|line|drain|catheter)s?|ett?|ngt|ogt|picc|sheath|swan)(?: (?:is|are|now|has|have|come))* out"
     r"(?=\s*[.,;]|\s*$|\s+and\b)"
@@ -124,6 +132,9 @@ _REWORDINGS = (
     (" on the ", _IT_ON_SIDE, r"; \1 one "),
     (" on the ", _SIDE_IN_FRONT, r"; on the \1 "),
     (" the ", _LESS_AND_MORE, r"\1 \2 \3 the \4\5; \6 \2 \3 the \7\5"),
+    ("", _VEIN_OF_LINE, r"\1 line "),
+    ("expanded", _EXPANDED, r"\1 \2 resolved"),
+    (" gone", _GONE_ALONE, " has resolved"),
     (" out", _OUT, r"\1 removed"),
     (" not", _HAS_NOT, r"\1; \2 is unchanged"),
     (" none", _SIDE_NONE, r"none on the \1"),
@@ -132,6 +143,8 @@ _REWORDINGS = (
 """A word that each pattern needs, the pattern, and what stands in its place."""
 
 _LONGEST_SUBJECT = 6  # spans
+_IN_PLACE = frozenset("in at tip tips intact ok okay".split())
+"""Words after a device that say that it is there."""
 _ARTICLES = frozenset({"the", "a", "an"})
 _SEEN_BEFORE_SUBJECTS = frozenset({"seen", "identified", "noted", "detected", "present", "evident", "side"})
 """Words, beside findings, that may end a statement before one that begins without a mark."""
@@ -189,6 +202,8 @@ def with_marks(sentence: Sentence) -> Sequence[str]:
 def _begins_without_mark(sentence: Sentence, at: int) -> bool:
     """Whether a subject with its verb begins right behind a finding, or behind "seen"."""
     before, subject = sentence.spans[at - 1], sentence.spans[at : at + _LONGEST_SUBJECT]
+    if before.first == ",":
+        return _is_device_in_place(sentence.spans[at:])
     is_seen = before.first in _SEEN_BEFORE_SUBJECTS
     if not is_seen and not isinstance(before.entry, FindingEntry):
         return False
@@ -199,7 +214,18 @@ def _begins_without_mark(sentence: Sentence, at: int) -> bool:
     if not isinstance(named.entry, FindingEntry):
         return subject[0].first == "the" and named.first in _SHOWING
     is_said = not _COPULAS.isdisjoint(sentence.words(named))  # "heart is enlarged"
+    if last and subject[0].dimension in ("age", "size", "change"):  # "chronic scarring is noted"
+        is_said = is_said or (bool(rest) and rest[0].first in VERBS and "noted" in [one.first for one in rest])
     return is_said or (is_seen and last > 0 and before.first != "side") or _is_said_to_be_there(rest)
+
+
+def _is_device_in_place(clause: Sequence[Span]) -> bool:
+    """Whether a clause that ends a sentence says where a device is: "no effusion, PICC in the SVC"."""
+    at = next((n for n, one in enumerate(clause) if not _may_begin_subject(one)), len(clause) - 1)
+    entry, following = clause[at].entry, clause[at + 1 : at + 2]
+    is_device = isinstance(entry, FindingEntry) and entry.kind == "device"
+    is_last = not any(one.first in ("or", "nor") for one in clause)
+    return is_device and is_last and any(one.first in _IN_PLACE for one in following)
 
 
 def _may_begin_subject(span: Span) -> bool:

@@ -270,6 +270,9 @@ def _warnings_of_meaning(meaning: QueryMeaning) -> Iterator[str]:
             yield f"Searched for {one.candidates[0]!r} instead of {one.typed!r}."
         else:
             yield f"{one.typed!r} is not known. Did you mean {' or '.join(map(repr, one.candidates))}?"
+    if contradictions := meaning.contradictions:
+        names = ", ".join(repr(one.description) for one in contradictions)
+        yield f"The query asks for {names} and rules it out: no study can match. Take one of the two out of the query."
     if meaning.changes_denied:
         yield f"{_only_changes_denied(meaning)}, so it was not searched for."
     if meaning.modifiers:

@@ -207,19 +207,22 @@ class QueryMeaning:
     """Whether it may be matched by imaging findings, devices and public labels only: `imaging_only` made it."""
 
     def without_contradictions(self) -> QueryMeaning:
-        """Return it without denials of what is wanted, or of all that it is a kind of, which no study can meet.
+        """Return it without denials of all that a wanted finding is a kind of, which no study can meet.
 
         They are named as not applied: no filter holds "no devices but a PICC".
         """
-        not_applied = {
-            one: f"no {'' if one.name in self.names else 'other '}{one.description}"
+        wider = [
+            one
             for one in self.ruled_out
-            if any(all(_is_denied_by(each, one) for each in group) for group in self.wanted)
-        }
+            if not one.modifiers
+            and any(all(one.name in ancestors(each.name) for each in group) for group in self.wanted)
+        ]
+        if not wider:
+            return self
         return replace(
             self,
-            ruled_out=tuple(one for one in self.ruled_out if one not in not_applied),
-            not_applied=(*self.not_applied, *not_applied.values()),
+            ruled_out=tuple(one for one in self.ruled_out if one not in wider),
+            not_applied=(*self.not_applied, *(f"no other {one.name}" for one in wider)),
         )
 
     def imaging_only(self, label_words: Collection[str] = ()) -> tuple[QueryMeaning, tuple[str, ...]]:
@@ -251,6 +254,15 @@ class QueryMeaning:
     def is_empty(self) -> bool:
         """Whether nothing is wanted and nothing ruled out."""
         return not (self.wanted or self.ruled_out or self.judgment or self.words or self.ruled_out_words)
+
+    @property
+    def contradictions(self) -> tuple[WantedFinding, ...]:
+        """What is ruled out although it is wanted, which no study can meet: "edema without edema"."""
+        return tuple(
+            one
+            for one in self.ruled_out
+            if any(all(_is_ruled_out_by(each, one) for each in group) for group in self.wanted)
+        )
 
     @property
     def findings(self) -> tuple[WantedFinding, ...]:
@@ -368,13 +380,9 @@ def _at_place(
     return [tuple(dict.fromkeys(terms_)) for terms_ in of_groups]
 
 
-def _is_denied_by(wanted: WantedFinding, denied: WantedFinding) -> bool:
-    """Whether no study that states a finding is left where another is ruled out."""
-    if wanted.in_history or "resolved" in wanted.modifiers:
-        return False
-    if denied.name == wanted.name:
-        return denied.modifiers <= wanted.modifiers
-    return not denied.modifiers and denied.name in ancestors(wanted.name)
+def _is_ruled_out_by(wanted: WantedFinding, ruled_out: WantedFinding) -> bool:
+    is_there = not (wanted.in_history or wanted.is_resolved)
+    return is_there and ruled_out.name == wanted.name and ruled_out.modifiers <= wanted.modifiers
 
 
 def _is_in_image(wanted: WantedFinding) -> bool:

@@ -44,7 +44,8 @@ _LEFT_OUT = re.compile(
 )
 """How a request leaves something out, where a report would deny it: "skip patients with pacemakers"."""
 _DENIED_TWICE = re.compile(
-    rf"\b(?:but\s+)?(?:none(?:\s+{IS}|\s+of\s+(?:them|these|those|whom|which))?|without|never|(?:no|not)(?=\s+{ANYONE}\b))\s+"
+    r"\b(?:but\s+)?not\s+(?:no|without)\s+|\b(?:but\s+)?"
+    rf"(?:none(?:\s+{IS}|\s+of\s+(?:them|these|those|whom|which))?|without|never|(?:no|not)(?=\s+{ANYONE}\b))\s+"
     rf"(?:(?:the|any|all|that|which|who|ha(?:s|ve|ving)|{IS}|{ANYONE})\s+)*"
     r"(?:(?:with\s+)?no|not|without|lack(?:s|ing)?|free of|devoid of)\s+",
     re.IGNORECASE,

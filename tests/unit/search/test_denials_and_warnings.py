@@ -49,6 +49,13 @@ def numbers(page: SearchResult) -> list[int]:
     return [int(hit.study_id[2:]) for hit in page.images]
 
 
+async def test_a_query_that_contradicts_itself_says_so(five: Path) -> None:
+    async with opened_in_memory(five) as archive:
+        page = await archive.search("edema and no edema", mode="words")
+    assert page.total_results == 0
+    assert any("asks for 'pulmonary edema' and rules it out" in warning for warning in page.warnings)
+
+
 @pytest.mark.parametrize("mode", ["auto", "vector", "words"])
 async def test_search_excludes_studies_with_a_denied_finding_in_every_mode(five: Path, mode: Mode) -> None:
     async with opened_in_memory(five) as archive:

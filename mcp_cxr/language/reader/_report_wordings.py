@@ -102,6 +102,12 @@ _VEIN_OF_LINE = re.compile(
     r"\b(ij|subclavian) (?=(?:(?:has|have|was|is|been) )*(?:removed|withdrawn|placed|placement|insertion|removal)\b)"
 )
 """A line named by its vein: "left IJ removed"."""
+_UNTICKED = re.compile(r"\[ ?\]\s*(?:(?:yes|no|present|absent)\b|[^\[\]]*)")
+"""A box without a tick: "effusion [ ] yes"."""
+_ANSWERED_NO = re.compile(r"(?<=\w)(?:\s*[:;]){1,2}\s*(?:-|n|neg|nil)(?=\s*(?:[,;.]|$|\s\s))")
+"""A finding that a list answers with no: "edema: N", "edema (-)"."""
+_NOT_ANSWERED = re.compile(r"[a-z ]+:\s*n/?a\b")
+"""A finding that a list does not answer: "edema: N/A"."""
 _GONE_ALONE = re.compile(r"(?<!\bis)(?<!\bare)(?<!\bnot)(?<!ly)(?<!most) gone(?=\s*(?:[,;.]|$))")
 """What is gone, in shorthand: "right effusion gone"."""
 _EXPANDED = re.compile(r"\b(collapse|atelectasis) (has|have) (now |completely |fully )*re-?expanded\b")
@@ -134,6 +140,9 @@ _REWORDINGS = (
     (" the ", _LESS_AND_MORE, r"\1 \2 \3 the \4\5; \6 \2 \3 the \7\5"),
     ("", _VEIN_OF_LINE, r"\1 line "),
     ("expanded", _EXPANDED, r"\1 \2 resolved"),
+    ("]", _UNTICKED, ""),
+    (":", _NOT_ANSWERED, ""),
+    ("", _ANSWERED_NO, ": none; "),
     (" gone", _GONE_ALONE, " has resolved"),
     (" out", _OUT, r"\1 removed"),
     (" not", _HAS_NOT, r"\1; \2 is unchanged"),

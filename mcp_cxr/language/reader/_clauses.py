@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 _MOST_AFTER_NOT = 3  # tokens between "not" and what it denies: "has not been removed"
 _COPULAS = frozenset({"is", "are", "appears", "remains"})
 _VERBS_OF_STRUCTURES = ("is", "are", "appears", "remains", "has")
+_PARTICIPLES = ("ed", "tortuous", "ectatic")
+"""Ends of words that are said of a structure behind it."""
+_LARGEST = frozenset({"large"})
+"""Sizes that are denied as often as stated: "no consolidation, large effusion"."""
+_OF_SPOTS = frozenset({"patchy", "streaky", "scattered"})
+"""Patterns of what is there."""
 _SEEN = frozenset(
     "seen identified evident visualized present demonstrated appreciated detected found observed apparent noted".split()
 )
@@ -194,12 +200,32 @@ class Clauses(IndexedSentence):
         if joined == "with" and (is_resolved or following.dimension in ("size", "change")):
             return True
         if isinstance(following.entry, Structure):
-            return any(one.first in _VERBS_OF_STRUCTURES for one in self._spans[at + 1 : at + 5])
+            after = self._spans[at + 2 : at + 3]  # "heart is enlarged", "aorta tortuous"
+            is_described = joined == "," and any(one.first.endswith(_PARTICIPLES) for one in after)
+            return is_described or any(one.first in _VERBS_OF_STRUCTURES for one in self._spans[at + 1 : at + 5])
         if joined == "and" and isinstance(following.entry, Modifier):
             before = self._spans[at - 1]
-            return isinstance(before.entry, FindingEntry) or before.first == ","
-        is_last = not self._any("list", at + 1, end := self._next("end", at + 1)) and not self._any("mark", at + 1, end)
-        return joined == "," and following.dimension == "size" and is_last  # "no consolidation, small effusion"
+            is_removed = is_resolved and following.dimension == "side" and self._is_device(self._finding_at(at + 1))
+            if not is_removed:  # "removal of the PICC and left chest tube"
+                return isinstance(before.entry, FindingEntry) or before.first == ","
+        return joined == "," and self._describes_a_finding(at + 1)
+
+    def _is_device(self, index: int | None) -> bool:
+        entry = self._spans[index].entry if index is not None else None
+        return isinstance(entry, FindingEntry) and entry.kind == "device"
+
+    def _describes_a_finding(self, start: int) -> bool:
+        """Whether a clause behind a denial says how a finding is, as of one that is there: "small effusion"."""
+        first, end = self._spans[start], self._next("end", start)
+        if self._any("list", start, end):
+            return False
+        if self._tokens[first.start + 1 : first.end] == ["enlarged"]:  # "heart enlarged"
+            return True
+        is_last = not self._any("mark", start, end)
+        values = first.entry.values if isinstance(first.entry, Modifier) else ()
+        if first.dimension == "size":
+            return is_last or not _LARGEST.issuperset(values)
+        return is_last and (first.dimension in ("side", "place") or not _OF_SPOTS.isdisjoint(values))
 
     @cached_property
     def _of_one_side(self) -> dict[str, list[int]]:

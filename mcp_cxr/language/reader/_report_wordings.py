@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _GONE = (
-    r"(?:(?:has|have|is|are|been|now|since|completely|fully)\s+)*"
+    r"(?:(?:has|have|is|are|was|were|been|now|since|completely|fully)\s+)*"
     r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
 )
 """That something has resolved: "has now completely cleared"."""
@@ -108,6 +108,12 @@ _ANSWERED_NO = re.compile(r"(?<=\w)(?:\s*[:;]){1,2}\s*(?:-|n|neg|nil)(?=\s*(?:[,
 """A finding that a list answers with no: "edema: N", "edema (-)"."""
 _NOT_ANSWERED = re.compile(r"[a-z ]+:\s*n/?a\b")
 """A finding that a list does not answer: "edema: N/A"."""
+_ANOTHER_REMOVED = re.compile(
+    r"((?:tubes|drains|lines|catheters)), (?:and )?one (?:(?:has|was|is|of which|been|now) )*removed"
+)
+"""The same: "two left chest tubes, one removed"."""
+_NOT_ON_OTHER_SIDE = re.compile(rf", (?:but |and )?not {_SEEN} on the (left|right)(?! (?:lateral|view|film|image))")
+"""A side on which a finding is not: "right effusion, not seen on the left"."""
 _GONE_ALONE = re.compile(r"(?<!\bis)(?<!\bare)(?<!\bnot)(?<!ly)(?<!most) gone(?=\s*(?:[,;.]|$))")
 """What is gone, in shorthand: "right effusion gone"."""
 _EXPANDED = re.compile(r"\b(collapse|atelectasis) (has|have) (now |completely |fully )*re-?expanded\b")
@@ -140,6 +146,8 @@ _REWORDINGS = (
     (" the ", _LESS_AND_MORE, r"\1 \2 \3 the \4\5; \6 \2 \3 the \7\5"),
     ("", _VEIN_OF_LINE, r"\1 line "),
     ("expanded", _EXPANDED, r"\1 \2 resolved"),
+    (", ", _ANOTHER_REMOVED, r"\1"),
+    (", ", _NOT_ON_OTHER_SIDE, r", not on the \1"),
     ("]", _UNTICKED, ""),
     (":", _NOT_ANSWERED, ""),
     ("", _ANSWERED_NO, ": none; "),

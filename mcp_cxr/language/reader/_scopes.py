@@ -166,7 +166,7 @@ class Scopes(Clauses):
     def _scope(self, index: int, cue: Cue, end: int) -> str:
         """Return the scope of a cue; one for what follows concerns what precedes it if nothing follows."""
         following = (one for one in self._spans[index + 1 : index + 4] if one.first not in ("on", "in", "at", "the"))
-        if self._spans[index].first == "none" and (one := next(following, None)) and one.dimension == "side":
+        if self._spans[index].first == "none" and (one := next(following, None)) and self._is_located(index, one):
             return ""  # "left effusion, none on the right": `denied_sides` reads it
         if cue.scope == "nearest" and any(one.dimension == "age" for one in self._spans[index + 1 : index + 2]):
             return ""  # "is likely chronic"
@@ -181,3 +181,8 @@ class Scopes(Clauses):
         if cue.scope == "after" and index and self._spans[index - 1].first == ":":  # "effusion: no, edema: mild"
             end = min(end, self._next("comma", index + 1))
         return "before" if cue.scope == "after" and not self._any("word", index + 1, end) else cue.scope
+
+    def _is_located(self, none: int, following: Span) -> bool:
+        """Whether "none" is said of a side or, behind "but", of a place: "in the fissure, but none in the sulci"."""
+        before, after = self._spans[max(0, none - 1)].first, self._spans[none + 1].first
+        return following.dimension == "side" or (before in ("but", ",") and after in ("in", "at", "within"))

@@ -224,8 +224,10 @@ class Clauses(IndexedSentence):
         is_last = not self._any("mark", start, end)
         values = first.entry.values if isinstance(first.entry, Modifier) else ()
         if first.dimension == "size":
-            return is_last or not _LARGEST.issuperset(values)
-        return is_last and (first.dimension in ("side", "place") or not _OF_SPOTS.isdisjoint(values))
+            commas = [at for at in self._all("comma") if start < at < end]
+            is_list = all(isinstance(self._spans[at + 1].entry, Modifier) for at in commas if at + 1 < len(self._spans))
+            return is_last or (is_list and not _LARGEST.issuperset(values))
+        return is_last and not (_OF_SPOTS | {*SIDES}).isdisjoint(values)
 
     @cached_property
     def _of_one_side(self) -> dict[str, list[int]]:

@@ -114,6 +114,8 @@ _ANOTHER_REMOVED = re.compile(
 """The same: "two left chest tubes, one removed"."""
 _NOT_ON_OTHER_SIDE = re.compile(rf", (?:but |and )?not {_SEEN} on the (left|right)(?! (?:lateral|view|film|image))")
 """A side on which a finding is not: "right effusion, not seen on the left"."""
+_GONE_OF_LISTED = re.compile(rf"^([a-z ]+): (left|right) {_GONE}[;,] (?=(?:left|right) )")
+"""The same in a list: "effusions: right resolved, left small"."""
 _GONE_ALONE = re.compile(r"(?<!\bis)(?<!\bare)(?<!\bnot)(?<!ly)(?<!most) gone(?=\s*(?:[,;.]|$))")
 """What is gone, in shorthand: "right effusion gone"."""
 _EXPANDED = re.compile(r"\b(collapse|atelectasis) (has|have) (now |completely |fully )*re-?expanded\b")
@@ -124,7 +126,7 @@ _OUT = re.compile(
 )
 """A device that was taken out: "right chest tube out"; "out of view" is there."""
 _TAKEN_FOR = re.compile(
-    r"\bwhat (?:was|were|appears|appeared|seemed|looked) (?:(?:previously|initially|originally) )?"
+    r"\bwhat (?:was|were|appears|appeared|seemed|looked|looks) (?:(?:previously|initially|originally) )?"
     r"(?:(?:thought|felt|believed|suspected|questioned) )?"
     r"(?:to be |to represent |called |described as |reported as |read as |interpreted as |like )?"
     r"(?=[^.;,]+? (?:is|was|are|represents?|reflects?) (?:in fact |actually )?"
@@ -151,6 +153,7 @@ _REWORDINGS = (
     ("]", _UNTICKED, ""),
     (":", _NOT_ANSWERED, ""),
     ("", _ANSWERED_NO, ": none; "),
+    (": ", _GONE_OF_LISTED, r"\2 \1 resolved; \1 "),
     (" gone", _GONE_ALONE, " has resolved"),
     (" out", _OUT, r"\1 removed"),
     (" not", _HAS_NOT, r"\1; \2 is unchanged"),

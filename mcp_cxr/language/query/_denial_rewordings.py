@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, SEEN, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._side_rewordings import SIDE_REWORDINGS
 
 _MODIFIERS = (
     r"(?:left|right|trace|tiny|small|minimal|mild|moderate|large|massive|severe|old|healed|new|acute|chronic"
@@ -20,21 +21,12 @@ _NOT_THE_OTHER = (
     r"(?=\s+(?!(?:or|and|but|nor|with)\b)[a-z])"
 )
 """Such as "large, not small, masses"."""
-_OTHER_SIDE_CLEAR = (
-    rf",\s*(?:(?:and|but)\s+)?(?:the\s+)?({SIDES})(?:\s+(?:lung|side|one|angle|sulcus|hemithorax))?"
-    r"(?:\s+(?:is|being|remains))?\s+(?:clear|normal|sharp|spared|free|dry|intact|unaffected|uninvolved)\b(?!\s+of\b)"
-)
-"""A side that a finding is not on: "left effusion, right side clear"."""
 _RATHER_THAN_THERE = (
     r",?\s*\brather than\s+(?:(?:in|on|at|within)\s+)?(?:the\s+)?"
     rf"((?:(?:{SIDES}|upper|middle|lower)\s+)*"
     r"(?:hila|hilum|lungs?|(?:lung )?bases?|apex|apices|lobes?|mediastinum|side))\b"
 )
 """A place that a finding is not at: "nodes in the mediastinum rather than the hila"."""
-_NOT_THERE_BUT = (
-    rf"\bnot\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES}),?\s+but\s+(?:{SEEN}\s+)?((?:on|in|at) the {SIDES})\b"
-)
-"""Such as "not seen on the left but on the right"."""
 _FOREIGN_DENIALS = (
     r"(?:ohne|keine?[nrms]?|sans|sin|senza|sem|geen|zonder|aucune?|ning[u\u00fa]n[ao]?|nessun[ao]?|nenhuma?|no hay)\b"
     r"|pas d(?:e\b|['\u2019])|\u65e0|\u7121|\u6ca1\u6709|\u6c92\u6709|"
@@ -94,7 +86,7 @@ _WANTED = (
 )
 """Behind "not", what a query says of a finding that it leaves out: "not wanted"."""
 _IS_FORBIDDEN = (
-    r"(?:unwanted|undesired|undesirable|unwelcome|unacceptable|ineligible|unsuitable|forbidden|prohibited|banned"
+    r"(?:unwanted|undesired|undesirable|unwelcome|unacceptable|ineligible|unsuitable|disqualifying|forbidden|prohibited|banned"
     r"|disallowed|disqualified|out of the question|exclusion criteria"
     r"|an? (?:no[ -]go|exclusion(?: criteri\w+)?|deal-?\s?breaker)"
     r"|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
@@ -103,7 +95,8 @@ _IS_FORBIDDEN = (
 _IS_LEFT_OUT = (
     r"(?!dropped\b)"  # "lung volumes dropped"
     r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been|(?:would|will) be)\s+)?(?:explicitly\s+)?"
-    rf"(?:excluded|ruled out|denied|negated|{_IS_SKIPPED}|absent|lacking|none|not (?:even )?(?:been |being )?{SEEN}"
+    rf"(?:excluded|ruled out|denied|negated|{_IS_SKIPPED}|never (?:developed|occurred|appeared|{SEEN})|absent|lacking"
+    rf"|none|not (?:even )?(?:been |being )?{SEEN}"
     rf"|not {_WANTED}|{_IS_FORBIDDEN})"
     r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish|like)"
     r"(?: to (?:see|have))?"
@@ -164,7 +157,7 @@ _NO_DOUBT = (
 """Such as "beyond any doubt"."""
 _NOT_LEFT_OUT = (
     rf"[,;.]?\s*\b(?:and )?(?:please )?do not (?:(?!exclude\b){LEAVE_OUT}\s"
-    rf"|(?:exclude|rule out)\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b))[^,;.]*"
+    rf"|(?:exclude|rule out)\s+(?=(?:(?:the|any|all)\s+)?{ANYONE}\b))(?:(?!\b(?:when|while|but)\b)[^,;.])*"
 )
 """Such as "do not omit those with edema"."""
 _NOTHING_LIKE = (
@@ -239,12 +232,45 @@ _NOTHING_IN_PLEURA = (
     r"pleural (?:space|cavity|cavitie)s?\b"
 )
 """Such as "nothing in the pleural space"."""
+_NOT_ABSENT = (
+    rf"\s+(?:{IS} )?not (?:absent|missing|lacking)\b|\bit is not (?:true|so|the case) that (?:there (?:is|are) )?no\s+"
+)
+"""A denial that is denied: "edema is not absent"."""
+_NOT_ABSENT_CASE = rf"\bit is not (?:true|so|the case) that ([^,;.]+?) {IS} (?:absent|missing|lacking)\b"
+"""The same of a sentence: "it is not the case that edema is absent"."""
+_NOT_BEFORE_NOW = (
+    r"\bno (?:prior |previous )([^,;.]+?),\s*(?:but )?(?:current|new|now(?: an?)?) \1"
+    r"|\bno ([^,;.]+?) (?:before|previously),? but (?:(?:an? )?\2 now|now (?:an? )?\2|now)\b"
+    r"|\bthere (?:was|were) no ([^,;.]+?)(?: before)?,? (?:(?:and|but) )?now there (?:is|are)(?: one| some)?\b"
+)
+"""What is new: "there was no edema, now there is"."""
+_OTHERS_KEPT = (
+    r"[,;.]?\s*\b(?:not (?:excluding|omitting|leaving out|ignoring)|do not (?:exclude|omit|leave out|ignore)) "
+    rf"(?:(?:those|any|all|{ANYONE})\b(?:(?!\b(?:when|while|but)\b)[^,;.])*|(?:the )?[\w-]+ ones\b)"
+    r"|,?\s*\b(?:even|including) (?:the )?[\w-]+ ones\b"
+)
+"""Kinds that are not left out: "not excluding the loculated ones", "including loculated ones"."""
+_NOTHING_ACUTE_WITH = (
+    r"\bno (?:acute|active) (?:cardiopulmonary |intrathoracic )?(?:abnormalit(?:y|ies)|disease|process|findings?)"
+    r"(?:,?\s+(?:with|but)\s+|,\s*(?=(?:old|chronic|healed|stable|unchanged|known)\b))"
+)
+"""What is there beside nothing acute: "no acute disease with a pacemaker"."""
 DENIAL_REWORDINGS: Final[Rewordings] = (
+    (_NOT_ABSENT, " "),
+    (_NOT_ABSENT_CASE, r"\1"),
+    (_NOT_BEFORE_NOW, r"new \1\2\3"),
+    (_OTHERS_KEPT, ""),
+    (_NOTHING_ACUTE_WITH, "; with "),
+    (r"^with ([^,;.:]+?) (?:excluded|ruled out)\s*[:,;]", r"without \1; "),
+    (r",\s*(?=(?:cannot|could not|unable to) (?:be )?(?:exclude|rule out)\b)", "; "),
+    (r"\b(?:the )?(?:exclusion|absence) of ([^,;.]+?) is (?:required|needed|mandatory|necessary)\b", r"without \1"),
+    (r"\b([a-z]{3,})-free\b(?! (?:air|fluid|gas|wall|margin)\b)", r"without \1; "),
+    (r"\bneither ([\w-]+) nor ([\w-]+)(?=\s*$|[,;.])", r"without \1 or \2 ones"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*([^,;.]*),", r"without \1;"),
     (rf"(?<!\w)(?:{_FOREIGN_DENIALS})\s*", "without "),
     (rf"\bnot\s+{_MODIFIERS},?\s+but\s+(?={_MODIFIERS}\b)", ""),
     (_NOT_THE_OTHER, r"\1"),
-    (_NOT_THERE_BUT, r"\2, not \1"),
+    *SIDE_REWORDINGS,
     (r"(?-i:\bNOT\s+([^()]*?)\s+AND\s+)", r"without \1; with "),
     (r"\b(no|not|without)\s+(?:any\s+)?(?:recurrent|residual|remaining)\s+(?!or\b|and\b)", r"\1 "),
     (r"(?<![\w.,])(?:zero|0)\s+(?=[a-z])(?!mm|cm|percent|days?|or\b|to\b)", "no "),
@@ -320,7 +346,6 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
     (_CANNOT_DISTINGUISH, r"\1 versus "),
-    (_OTHER_SIDE_CLEAR, r", not on the \1"),
     (_RATHER_THAN_THERE, r", not in the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),
     (r",?\s*\b(?:(?:with|but|and)\s+)?(?:the\s+)?(?:presence of|positive for)\b", "; with"),

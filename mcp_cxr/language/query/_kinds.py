@@ -15,7 +15,7 @@ from mcp_cxr.language.reader import Mention, Status, mentions_in, modifier_value
 
 _KIND_LEFT_OUT = re.compile(
     r"\bwithout\s+(?:the\s+|any\s+)?(?P<kind>[\w-]+(?:\s+[\w-]+){0,2}?)(?:\s+(?:ones?|those|kinds?"
-    r"|types?))?(?=\s*(?:$|[.,;]))",
+    r"|types?|cases|forms?))?(?=\s*(?:$|[.,;]))",
     re.IGNORECASE,
 )
 """A kind of what was named before: "effusions, without small ones"."""

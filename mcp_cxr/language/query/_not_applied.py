@@ -65,7 +65,10 @@ _NAMES: Final = {
     ),
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
-    "fewer": rf"\b(?P<fewer>(?:exactly|fewer than|less than|no more than|at most|up to)\s+{_NUMBER}){_OF_FINDINGS}",
+    "fewer": (
+        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to)\s+"
+        rf"{_NUMBER}){_OF_FINDINGS}"
+    ),
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"
     + _NUMBER
     + rf"){_OF_FINDINGS}",

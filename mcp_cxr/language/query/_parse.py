@@ -74,7 +74,10 @@ _NORMAL_BUT = re.compile(
 """A normal study with more conditions: "normal chest x-rays without devices"."""
 _NOTHING_ELSE = re.compile(
     r"\b(?:no|without(?: any)?) (?:other|additional|further) (?:[a-z]+ )?"
-    r"(?:findings?|abnormalit(?:y|ies)|disease|pathology)\b(?!\s+(?:but|except|other|apart)\b)",
+    r"(?:findings?|abnormalit(?:y|ies)|disease|pathology)\b"
+    r"(?!\s+(?:but|except|other|apart)\b)"
+    r"|\bno (?:acute|active) (?:cardiopulmonary |intrathoracic )?(?:abnormalit(?:y|ies)|disease|process|findings?)"
+    r"(?=,?\s+(?:with|but)\s|,\s*(?:old|chronic|healed|stable|unchanged|known)\b)",
     re.IGNORECASE,
 )
 """That nothing else is there, which no filter can hold beside a finding: "cardiomegaly, no other findings"."""

@@ -86,6 +86,17 @@ _WE_LACK = (
     r"(?=(?:please )?(?:give|show|find|get|pull|list|return|search|retrieve)\b)"
 )
 """What is wanted because there is too little of it: "our set lacks masses, so find some"."""
+_NOT_MISSED = (
+    rf"\b(?:(?:make|be) sure )?(?:that )?no (?:(?:pts?|{ANYONE}) (?:with|who have|showing) )?([^,;.]+?) "
+    r"(?:should be|is|are|may be|must be|gets?|goes?) (?:missed|overlooked|forgotten)\b"
+)
+"""All of them: "no patient with edema should be missed"."""
+_NO_MATTER = (
+    r"[,;.]?\s*\b(?:(?:i|we) )?(?:do|does) not (?:care|worry|bother|mind) about (?:(?:any|the) )?[^,;.]+[,;.]?"
+    r"|[,;.]?\s*\b(?:ignor(?:e|ing)|disregard(?:ing)?) (?:(?:any|all|the|support|medical|implanted) )*"
+    r"(?:devices?|hardware|lines and tubes|lines|tubes|artifacts?)\b[,;.]?"
+)
+"""What may be there or not: "do not care about edema", "ignoring devices"."""
 _NO_ABNORMALITY_OF = (
     r"\bno abnormalit(?:y|ies) (?:of|in) (?=[^;.]*\bheart\b)(?=[^;.]*\blungs?\b)"
     r"(?:(?:the|and|or|heart|lungs?|pleura|bones?|mediastinum|chest wall)\b[\s,]*)+"
@@ -161,6 +172,13 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (_NO_ABNORMALITY_OF, "no abnormality "),
     (r"\b(?:hedged|tentative) (?:statements?|mentions?|reports?|remarks?) (?:about|of|on)\b", "possible"),
     (_WE_LACK, r"\1. "),
+    (r"^(?:with )?nothing (?:is )?(?:excluded|left out|ruled out)\s*[:;,]", ""),
+    (_NOT_MISSED, r"\1"),
+    (_NO_MATTER, ""),
+    (r"(\b(?:and|but) )?\bineligible if they (?:have|show)\b", "; without"),
+    (r"\b(?:are )?eligible if they (?:have|show)\b", "with"),
+    (r"\b(?:not eligible|ineligible|unsuitable)\s*:", "; without"),
+    (r"\bno (?:obvious |clear |apparent )?(?:cause|reason|explanation) for (?:the )?", "with "),
     (r",?\s*\b(?:on )?(?:one|either) (?:side )?or (?:on )?both(?: sides)?\b", ""),
     (_SEVERAL_STUDIES, ""),
     (rf"\bsimilar\s+(?=(?:{STUDIES}|to)\b)", ""),  # studies that are alike, not findings that stay the same

@@ -53,7 +53,7 @@ _DENIED_TWICE = re.compile(
 """What asks for something by leaving out its absence: "skip those with no effusion"."""
 _NEXT_REQUEST = re.compile(
     r"(?P<denied>\b(?:without|no|not)\b[^,;.]*?)(?:\s*,|\s+and)\s+"
-    r"(?=(?:show|find|give|list|get|display|i (?:need|want))\b)(?!show(?:s|ing))",
+    r"(?=(?:show|find|give|list|get|display|keep|retain|i (?:need|want))\b)(?!show(?:s|ing))",
     re.IGNORECASE,
 )
 """Where a second request begins, for which nothing denied before it holds: "skip chest tubes, show pneumothorax"."""

@@ -2,8 +2,8 @@
 
 A new wording belongs in the group that its words are about. Within a group the order counts: a rewording sees what the
 ones before it have made. A word that stands for others in any query belongs in `shorthand.csv`, a place in
-everyday words in `_place_rewordings.py`, how studies are asked for in `_request_rewordings.py`, and a denial in
-`_denial_rewordings.py`.
+everyday words in `_place_rewordings.py`, a size in `_size_rewordings.py`, how studies are asked for in
+`_request_rewordings.py`, a denial in `_denial_rewordings.py`, and one of a side in `_side_rewordings.py`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Final
 
 from mcp_cxr.language.query._place_rewordings import PLACE_REWORDINGS
 from mcp_cxr.language.query._request_rewordings import REQUEST_REWORDINGS
-from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import HEART, IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._size_rewordings import SIZE_REWORDINGS
 
 _CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
 """How a query says that something cannot be done, before an adverb or a verb: "can't"."""
@@ -64,6 +65,7 @@ _QUESTION_FIRST = (
 )
 """A question that a request follows, and no doubt: "Has the mass grown? Show me"."""
 _SIGNS: Final[Rewordings] = (
+    (r"[,;]\s*(?:and )?\+\s*(?=[a-z])|\s\+\s*(?=positive for\b)", "; with "),
     (r"[\"\u201c\u201d\u201e]", ""),
     (_QUESTION_FIRST, r"\1;"),
     (r"\bi\.?e\.?(?=[\s,])|,\s*that is,", ","),
@@ -126,10 +128,13 @@ _HISTORY_AND_NOW = (
 """Where what the image shows follows a history: "history of COPD, now with pneumonia"."""
 _WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
 """Words behind "gone" that say where something went, not that it resolved: "up"."""
-_HEART = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 _CHANGES: Final[Rewordings] = (
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
+    (
+        r"^(?:after|following|post) (?:the )?(removal|withdrawal|extraction) of (?:the |an? )?([^,;.]+),\s*",
+        r"after \2 \1, ",
+    ),
     (_HISTORY_AND_NOW, r"history of \1; with "),
     (r"\b(?:(?:has|have|had)\s+)?not (?:grown|shrunk)\b", "unchanged"),
     (r"\b(?:bigger|larger) than (?:before|previously|earlier)\b|\bbigger\b(?! heart)(?<!heart bigger)", "larger"),
@@ -146,7 +151,7 @@ _CHANGES: Final[Rewordings] = (
     (rf"\b(?:less|fewer) ([^,;.]+?) than {_BEFORE}", r"improved \1"),
     (r"\bheart (?:is|looks|appears|seems)(?: too)? (big|large)\b", r"\1 heart"),
     (
-        rf"\b{_HEART} (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
+        rf"\b{HEART} (?:(?:{IS}|looks|{_BECAME}) )?(?:bigger|larger)\b|\b(?:bigger|larger) heart\b",
         "worse cardiomegaly",
     ),
     (rf"\b(?:{_BECAME}|{IS})\s+(?:much\s+)?better\b", "improved"),
@@ -158,98 +163,6 @@ _CHANGES: Final[Rewordings] = (
     (r"\b(not (?:improved|improving|better|smaller)) n?or (?:resolved|resolving|cleared|gone)\b", r"\1"),
 )
 """How a finding changed."""
-
-_SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
-_MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
-_LARGE = r"(?:large|big|severe|massive|marked|extensive)"
-_AT_LEAST = r"(?:\b(?:at least|(?:no|not) (?:less|smaller) than)\s+|(?:>=|\u2265)\s*)"
-_AT_MOST = r"(?:\b(?:at most|up to|(?:no|not) (?:more|larger|bigger|greater|worse) than)\s+|(?:<=|\u2264)\s*)"
-_MORE_THAN = r"(?:(?<!no )(?<!not )\b(?:more|larger|bigger|greater|worse) than\s+|>\s*)"
-_LESS_THAN = r"(?:(?<!no )(?<!not )\b(?:less|smaller|milder) than\s+|<\s*)"
-"""The least and the most that a size may be, before the size: "at least", "up to", "more than", "less than"."""
-_OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|more(?: severe)?|worse|above|over)\b"
-_OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
-"""The same behind the size: "or larger", "or smaller"."""
-_UPPER_LIMITS = r"upper limits?(?: of)? normal"
-_RATIO = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
-"""The width of the heart by that of the chest: "CT ratio of"."""
-_OVER = r"(?:(?:(?:more|greater|larger) than|over|above|exceed(?:s|ing)|[>=]=?)\s*)"
-_UNDER = r"(?:(?:not? )?(?:(?:more|less|greater|smaller) than|over|above|under|below|exceeding|[<\u2264]=?)\s*)"
-_HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
-_ORDINARY = r"(?:ordinary|average|usual|regular|standard)"
-_OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
-"""A heart that is too wide: "cardiothoracic ratio over 0.5", "CTR 58%"."""
-_UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
-"""A heart that is not: "cardiothoracic ratio below 50%"."""
-_A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
-"""A small amount in everyday words: "a touch"."""
-_HEART_A_LITTLE = (
-    r"\bheart\s+(?:(?:is|looks|appears|seems|was|size)\s+)*(?:(?:only|just)\s+)*"
-    rf"(?:{_A_LITTLE}|slightly|mildly|marginally)\s+"
-    r"(?:on the (?:big|large) side|(?:too\s+)?(?:big|large|enlarged)"
-    rf"|(?:larg|bigg)er(?:\s+than\s+{AS_IT_SHOULD_BE})?)\b"
-)
-"""A heart that is mildly enlarged: "heart is a bit too big"."""
-_HEART_AT_LIMIT = (
-    rf"\bheart\s+(?:(?:is|looks|size)\s+)*(?:(?:only|just|barely)\s+)*(?:{_A_LITTLE}|slightly|just|barely)?\s*"
-    r"(?:over|above|beyond|past)\s+(?:(?:the|its)\s+)?"
-    r"(?:(?:(?:normal|upper)\s+)?limits?(?:\s+(?:in|of|for)\s+(?:its\s+)?(?:size|normal))?|normal(?:\s+size)?)\b"
-)
-"""A heart at the border: "heart just over the normal limit"."""
-_HEART_NOT_NORMAL = (
-    rf"\b{_HEART}s?\s+(?:(?:that|which|is|are|was|looks|appears|being)\s+)*"
-    r"(?:not\s+(?:of\s+|a\s+)?(?:entirely\s+|quite\s+)?normal|abnormal(?:ly large)?)(?:\s+(?:in\s+|for\s+)?size)?\b"
-    rf"|\babnormal(?:ly large)? {_HEART}s?\b"
-)
-"""A heart that a chest radiograph shows as abnormal is enlarged: "heart not normal"."""
-_LIMIT_OR_OVER = (
-    r"\bheart\s+(?:[a-z]+\s+){0,3}?(?:upper limits?(?:\s+of\s+normal)?|normal)\s+or\s+(?:only\s+|just\s+)*"
-    rf"(?:{_A_LITTLE}|slightly|barely|marginally)\s+(?:over|above|beyond|bigger|larger)(?:\s+(?:it|that))?\b"
-)
-"""A heart at the border or mildly enlarged: "heart normal or slightly bigger"."""
-_SOME_THING = r"(?!(?:over|under|above|below|beyond|bigger|larger|smaller|worse|better|more|less|too)\b)[a-z]"
-"""The beginning of what there is a small amount of, as in "a little fluid", but not in "a little larger"."""
-_OF_A_KIND = (
-    rf"(?:{_SMALL}|{_MODERATE}|{_LARGE}|calcified|old|healed|chronic|plate-?\s?like|linear|streaky|subsegmental)"
-)
-"""Words for one kind of a finding: "healed"."""
-_ANY_OF_A_KIND = (
-    r",?\s*\(?\b(?:even|including|however|no matter how)\s+(?:if\s+)?(?:(?:the|any|an?)\s+)?"
-    rf"{_OF_A_KIND}(?:\s+ones?)?\)?(?=\s*(?:$|[,.;]))|[,;(-]\s*(?:the\s+)?{_OF_A_KIND}(?:\s+ones?)?\s+included\b\)?"
-)
-"""That a kind of a finding counts too: "effusions, even small ones", "scars, old ones included"."""
-_SIZES: Final[Rewordings] = (
-    (_HEART_A_LITTLE, "mild cardiomegaly"),
-    (_HEART_AT_LIMIT, "borderline cardiomegaly"),
-    (_LIMIT_OR_OVER, "borderline or mild cardiomegaly"),
-    (rf"\b(?:any|every)thing but (?:an? )?normal {_HEART}s?\b", "cardiomegaly"),
-    (_HEART_NOT_NORMAL, "cardiomegaly"),
-    (r"[,;-]?\s*\(?\b(?:of |to )?any (?:degree|size|extent|severity|grade)\b\)?", ""),
-    (_ANY_OF_A_KIND, ""),
-    (rf"\b(cleared|resolved|gone|cleared up)\s+{_A_LITTLE}\b", r"partially \1"),
-    (rf"\b(better|improved|worse|worsened|increased|decreased|grown|changed)\s+{_A_LITTLE}\b", r"\1"),
-    (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
-    (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?={_SOME_THING})", "small "),
-    (
-        rf"{_RATIO}(?:{_OVER}(?:the )?(?:{AS_IT_SHOULD_BE}|limits?)|(?:increased|raised|high|abnormal)\b)",
-        "cardiomegaly",
-    ),
-    (rf"\b(?:increased|raised|high|abnormal) {_RATIO}", "cardiomegaly "),
-    (
-        rf"\b(?:{_ORDINARY})[ -]sized? {_HEART}|\b{_HEART} (?:(?:of|is|with) )*(?:an? )?{_ORDINARY} (?:in )?size\b",
-        "normal heart size",
-    ),
-    (_OVER_HALF, "cardiomegaly"),
-    (_UNDER_HALF, "normal heart size"),
-    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b(?=\s+(?:or\b|/))", "upper limits; heart"),
-    (rf"\b{_HEART}\s+(?:[a-z]+\s+){{0,3}}?{_UPPER_LIMITS}\b|\b{_UPPER_LIMITS}\s+{_HEART}\b", "upper limits"),
-    (rf",?\s*(?:{_AT_LEAST}{_SMALL}\b|\b{_SMALL}{_OR_MORE})", " "),
-    (rf"(?:{_AT_LEAST}{_MODERATE}\b|\b{_MODERATE}{_OR_MORE}|{_MORE_THAN}{_SMALL}\b)", "moderate or large"),
-    (rf"(?:{_AT_LEAST}{_LARGE}\b|\b{_LARGE}{_OR_MORE}|{_MORE_THAN}{_MODERATE}\b)", "large"),
-    (rf"(?:{_AT_MOST}{_SMALL}\b|\b{_SMALL}{_OR_LESS}|{_LESS_THAN}{_MODERATE}\b)", "small"),
-    (rf"(?:{_AT_MOST}{_MODERATE}\b|\b{_MODERATE}{_OR_LESS}|{_LESS_THAN}{_LARGE}\b)", "small or moderate"),
-)
-"""The least and the most that a size may be, and what is neither normal nor enlarged."""
 
 _LOBES = (
     r"\b(upper|middle|lower)\s+(or|and)\s+"
@@ -378,6 +291,7 @@ _LEVELS = (
 )
 """Several parts of the spine: "disc disease at multiple thoracic levels"."""
 _NUMBERS: Final[Rewordings] = (
+    (r"\bno (?:fewer|less) than (?=\d|one|two|three|four|five)", "at least "),
     (r"\b(broken|cracked|fractured)\s+(?:two|three|four|several|[2-9])\s+", r"multiple \1 "),
     (rf"\bat least (?:one|1|a)\s+(?={_COUNTED})", ""),
     (r"\b(?:one|1) or (?:two|2|more) (?=[a-z])", ""),
@@ -394,7 +308,7 @@ REWORDINGS: Final = (
     *_CHANGES,
     *REQUEST_REWORDINGS,
     *PLACE_REWORDINGS,
-    *_SIZES,
+    *SIZE_REWORDINGS,
     *_LISTS,
     *_NUMBERS,
 )

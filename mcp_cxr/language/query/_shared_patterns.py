@@ -27,3 +27,4 @@ SEEN: Final = (
 """What a report says of a finding that is there."""
 AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 """What something is compared with that is too large or too high: "bigger than normal"."""
+HEART: Final = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"

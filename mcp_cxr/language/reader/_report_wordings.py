@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _IN_FULL = {"extubation": "removal of endotracheal tube", "extubated": "endotracheal tube removed"}
 _GONE = (
-    r"(?:(?:has|have|is|are|was|were|been|now|since|completely|fully)\s+)*"
+    r"(?:(?:has|have|having|is|are|was|were|been|now|since|completely|fully)\s+)*"
     r"(?:resolved|cleared|disappeared|gone|removed|withdrawn)"
 )
 """That something has resolved: "has now completely cleared"."""
@@ -166,7 +166,9 @@ _LONGEST_SUBJECT = 6  # spans
 _IN_PLACE = frozenset("in at tip tips intact ok okay".split())
 """Words after a device that say that it is there."""
 _ARTICLES = frozenset({"the", "a", "an"})
-_SEEN_BEFORE_SUBJECTS = frozenset({"seen", "identified", "noted", "detected", "present", "evident", "side"})
+_SEEN_BEFORE_SUBJECTS = frozenset(
+    {"seen", "identified", "noted", "detected", "present", "evident", "side", "disease", "process"}
+)
 """Words, beside findings, that may end a statement before one that begins without a mark."""
 _SHOWING = frozenset({"shows", "demonstrates", "contains"})
 _COPULAS = frozenset({"is", "are", "appears", "remains"})

@@ -282,6 +282,7 @@ def test_a_side_of_what_is_normal_or_of_another_clause_is_none_of_the_finding(
         ("R effusion gone, L effusion stable.", "right", "left"),
         ("Bibasilar effusions, the right has resolved.", "right", "left"),
         ("Bilateral chest tubes, the left was removed.", "left", "right"),
+        ("Bilateral chest tubes, the right having been removed.", "right", "left"),
         ("Effusions: right gone; left small.", "right", "left"),
         ("There is a right scar, not seen on the left.", "left", "right"),
         ("The right effusion is larger and the left has resolved.", "left", "right"),

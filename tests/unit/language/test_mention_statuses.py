@@ -87,6 +87,8 @@ PRESENT, POSSIBLE, ABSENT = Status.PRESENT, Status.POSSIBLE, Status.ABSENT
             {"mass": ABSENT, "pulmonary edema": PRESENT, "pleural effusion": PRESENT},
         ),
         ("No mass, focal consolidation.", {"mass": ABSENT, "consolidation": ABSENT}),
+        ("no acute disease heart is mildly enlarged", {"cardiomegaly": PRESENT}),
+        ("Left scapula fracture, previously not seen.", {"scapula fracture": PRESENT}),
         ("No mass, tiny nodule, scar.", {"mass": ABSENT, "nodule": ABSENT, "scar": ABSENT}),
         ("What looks like a nodule is the end of a rib.", {"nodule": ABSENT}),
         ("No scar, basilar consolidation.", {"scar": ABSENT, "consolidation": ABSENT}),

@@ -220,7 +220,7 @@ _AORTA = (
 """What an aorta before it is: "aorta tortuous or calcified"."""
 _POOR = r"(?:limited|suboptimal|poor|inadequate|nondiagnostic)"
 _EITHER_WILL_DO = (
-    r"(\bor\b[^,;.]*?),?\s*\b(?:either|any|both)(?: one| of (?:them|these|those|the two))?\s+"
+    r"(\bor\b[^,;.]{0,60}?),?\s*\b(?:either|any|both)(?: one| of (?:them|these|those|the two))?\s+"
     r"(?:will do|works?|counts?|(?:is|are) (?:fine|acceptable|ok(?:ay)?)|suffices?)\b"
 )
 """What repeats that a list is of alternatives: "mass or nodule, either will do"."""

@@ -112,7 +112,7 @@ _ANOTHER_REMOVED = re.compile(
     r"((?:tubes|drains|lines|catheters)), (?:and )?one (?:(?:has|was|is|of which|been|now) )*removed"
 )
 """The same: "two left chest tubes, one removed"."""
-_NOT_ON_OTHER_SIDE = re.compile(rf", (?:but |and )?not {_SEEN} on the (left|right)(?! (?:lateral|view|films?|image))")
+_NOT_ON_OTHER_SIDE = re.compile(rf", (?:but |and )?not {_SEEN} on the (left|right)(?! (?:lateral|view|image))")
 """A side on which a finding is not: "right effusion, not seen on the left"."""
 _GONE_OF_LISTED = re.compile(rf"^([a-z ]+): (left|right) {_GONE}[;,] (?=(?:left|right) )")
 """The same in a list: "effusions: right resolved, left small"."""

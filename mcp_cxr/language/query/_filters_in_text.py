@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Final
 
 from mcp_cxr.language.query._dates_in_text import taken_dates
 from mcp_cxr.language.query._patients_in_text import taken_patients
+from mcp_cxr.language.query._shared_patterns import DENIES_FILTER
 
 _IMAGE_WORDS = (
     r"(?:views?|films?|images?|radiographs?|x-?\s?rays?|cxrs?|projections?|chest|stud(?:y|ies)|exams?|examinations?"
@@ -47,9 +48,7 @@ _VIEWS = re.compile(
 _CHEST_BEFORE = re.compile(r"\b(?:chest|cxr|x-?ray|film|image|view|radiograph)[\s,]+(?:in\s+|as\s+)?$", re.IGNORECASE)
 """Before a view in the older order of words: "chest PA"."""
 _DENIED_BEFORE = re.compile(
-    r"(?:\b(?:and|but|or)\s+)?(?:\b(?:not|no|non|without|w/o|neither|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|avoid(?:ing)?"
-    r"|except(?: for)?|other than|apart from|rather than|instead of|drop|remove|minus|never"
-    r"|(?:do not|don['\u2019]t) (?:want|need|include|show|give)(?: me)?)(?:\s+|-)"
+    rf"(?:\b(?:and|but|or)\s+)?(?:\b{DENIES_FILTER}(?:\s+|-)"
     r"(?:(?:the|any|an?|all|those|ones|in|on|from|as|with|taken|images|films|studies|study|patients?|subjects?|views?|is|are"
     r"|was|were|due to|because of)\s+)*"
     r"|(?<!\S)-)$",
@@ -80,10 +79,30 @@ _HEX_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{8}){4}"
 _UID = r"\d+(?:\.\d+){5,}"
 """A UID of DICOM."""
 _QUOTES = re.compile(r"[\"\u201c\u201d\u201e]")
-_EXCLUDED_LIST = re.compile(
-    r"\b(?:exclude|excluding|exclusions?(?: criteria)?)\s*:\s*(?P<list>[^.;:]*,[^.;:]*)(?=[.;]|$)", re.IGNORECASE
+_IS_EXCLUDED = (
+    r"(?:(?:is|are|was|were|being|have|been|should|must|shall|will|may|can|need|do|to|be|an?)\s+){0,4}"
+    r"(?:excluded|left out|omitted|skipped|dropped|removed|ignored|rejected|ineligible|unwanted|of no interest"
+    r"|exclusion(?: criteri\w+)?"
+    r"|not (?:be )?(?:wanted|eligible|included|allowed|needed|of interest|count|qualify|apply))"
 )
-"""What is left out as a list: "exclude: women, AP, edema"."""
+_EXCLUDED_LIST = re.compile(
+    r"\b(?:exclu(?:ded?|ding|sions?)(?: criteria| criterion)?|exceptions?|omit(?:ted)?|left out|ineligible"
+    r"|not (?:included|wanted|eligible))"
+    r"\s*[:=]\s*(?P<headed>(?:(?!,\s*[\w ]{3,30}[:=])[^.;:]){0,300})(?=[.;,]|$)"
+    r"|(?P<start>^|[,;.:(]|\b(?:but|with|where|while|and)\s)\s*"
+    rf"(?P<before>(?:(?!\b(?:but|with|where|while)\b)[^,;.:()]){{2,80}}?)\s+{_IS_EXCLUDED}"
+    r"(?=\s*(?:$|[,;.:)]|(?:and|but)\b))"
+    rf"|\b{DENIES_FILTER}\s+(?P<joined>[^,;.:()]{{2,40}}\b(?:and|or|nor)\s[^,;.:()]{{2,40}}?)"
+    r"(?=\s*(?:$|[,;.:)]|(?:with|but)\b))",
+    re.IGNORECASE,
+)
+"""What is left out: "exclude: women, AP, edema", "women and children are left out", "no women or children"."""
+_SAY_NO_MORE = frozenset(
+    "the any all an a those that who are is aged age of in from patients patient subjects people persons individuals"
+    " sex gender anyone everyone view views film films image images study studies case cases radiographs exams x-rays"
+    " taken".split()
+)
+"""Words that say no more beside a filter: "all patients"."""
 _FOLDER = re.compile(r"\b(?:files/)?p\d\d/(?=p\d{8}\b)|(?<=[0-9a-f]{8})\.(?:dcm|jpe?g|png)\b", re.IGNORECASE)
 """What stands around ids in a path of MIMIC-CXR."""
 _ID_OF = r"[\s_]*(?:id|no\.?|number)?\s*[:=#]?\s*"
@@ -120,11 +139,22 @@ _NOT_OF_RESULTS = (
 )
 """What follows a number that is no number of results: "3 cm", "2 views"."""
 _NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
+_FEW = r"(?:[1-5]|one|two|three|four|five|a single|a couple(?: of)?)"
+"""Numbers that may count a finding: "no more than two nodules"."""
 _RESULT_NOUNS = (
     r"(?:results?|hits?|examples?|cases?|stud(?:y|ies)|films?|images?|patients?|cxrs?|x-?rays?|radiographs?|reports?|exams?"
     r"|pictures?|scans?|normals?|wom[ae]n|m[ae]n|people|subjects|children)"
 )
 """What is counted as results: "20 cases"."""
+_EACH_NUMBER = re.compile(
+    r"(?:^|(?<=[,;:.])\s*|\b(?:show|find|get|give|need|want|return|retrieve|me|us)\s+)"
+    rf"(?P<named>(?P<first>{_NUMBER})\s+(?P<what>(?:(?!(?:and|or|with|of)\b)[a-z-]+\s+){{0,3}}"
+    r"(?:with(?:out)?\s+(?:(?!and\b)[a-z-]+\s+){1,4})?)(?:and|plus)\s+(?:another\s+)?"
+    rf"(?:(?!{_FEW}\b)(?P<same>(?P=first))\s+(?=[a-z])"
+    rf"|(?P<second>{_NUMBER})\s+(?=(?:(?:[a-z-]+\s+){{0,3}}?{_RESULT_NOUNS}|(?:more\s+)?with)\b)))",
+    re.IGNORECASE,
+)
+"""Numbers of two kinds of results: "10 normal and 10 abnormal studies"."""
 _LIMIT = re.compile(
     r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
     r"|wants|requests|looking for|asks for|asked for"
@@ -138,10 +168,10 @@ _LIMIT = re.compile(
     rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
     rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
     r"|at most|up to|no more than)\s+)"
-    rf"(?P<counted>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})(?!\s+{_RESULT_NOUNS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!of\b|with\b)[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b)"
+    rf"(?P<counted>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})(?!\s+{_RESULT_NOUNS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!(?:of|with|on|in)\b)[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b)"
     rf"|^\s*(?:need|want)(?:ed)?\s+(?P<needed>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|(?:^\s*|\bthe\s+)(?P<latest>{_NUMBER})\s+(?=(?:most recent|latest|newest|oldest|earliest)\b)"
-    rf"|^\s*(?:up to|at most|no more than)\s+(?P<most>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
+    rf"|^\s*(?:up to|at most|no more than)\s+(?!{_FEW}\b)(?P<most>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
     rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single(?=\s+(?:[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b))\b"
@@ -206,10 +236,15 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    query = _EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query))
+    return _read(_EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query)))
+
+
+def _read(query: str) -> TextFilters:
+    """Return the filters of a query in which each one that is denied stands behind what denies it."""
     text, found, denied_ids, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views, view_choices = _views(text)
+    text, numbers = _numbers_joined(text)
     text, limits = _taken(_LIMIT, text)
     text, date_from, date_to, unread_dates = taken_dates(text)
     text, sex, (age_from, age_to), groups = taken_patients(text)
@@ -226,14 +261,35 @@ def read_text_filters(query: str) -> TextFilters:
         date_from,
         date_to,
         unread_dates,
-        (*denied_ids, *(one["phrase"] for one in techniques), *view_choices, *groups),
+        (*denied_ids, *(one["phrase"] for one in techniques), *numbers, *view_choices, *groups),
         other_ids,
     )
 
 
 def _excluded_one_by_one(match: re.Match[str]) -> str:
-    """Return "exclude women, exclude AP" for "exclude: women, AP"."""
-    return ", ".join(f"exclude {one.strip()}" for one in match["list"].split(",") if one.strip())
+    """Return "exclude women, exclude AP" for "exclude: women, AP"; what names no filter as written."""
+    listed = (match["headed"] or match["before"] or match["joined"] or "").strip()
+    is_in_rows = bool(match["headed"]) and "," in listed
+    parts = re.split("," if is_in_rows else r",|/|\b(?:and|or|nor)\b", listed)
+    parts = [part.strip() for part in parts if part.strip()]
+    if not is_in_rows and not _are_filters(parts, match["joined"]):
+        parts = [] if match["joined"] or not _is_filter(listed) else [listed]
+    excluded = ", ".join(f"exclude {one}" for one in parts)
+    return f"{match['start'] or ''} {excluded}" if parts else match[0]
+
+
+def _are_filters(parts: list[str], joined: str | None) -> bool:
+    """Whether all parts are filters; of those behind "no", the first is enough before "or", and none is a date."""
+    if joined and ((found := _read(joined)).unread_dates or found.date_words):
+        return False
+    is_choice = bool(joined and re.search(r"\bn?or\b", joined))
+    return all(map(_is_filter, parts[:1] if is_choice else parts))
+
+
+def _is_filter(text: str) -> bool:
+    """Whether a text names filters and nothing else: "patients younger than 18"."""
+    found = _read(text)
+    return replace(found, text="") != TextFilters("") and _SAY_NO_MORE.issuperset(found.text.lower().split())
 
 
 def _ids(text: str) -> tuple[str, dict[str, str], tuple[str, ...], tuple[str, ...]]:
@@ -260,6 +316,16 @@ def _without_letter(value: str) -> str:
 
 def _lower(value: str | None) -> str | None:
     return value.lower() if value else None
+
+
+def _numbers_joined(text: str) -> tuple[str, tuple[str, ...]]:
+    """Return "limit 20; normal or abnormal studies" for "10 normal and 10 abnormal studies", and this as written."""
+    if not (match := _EACH_NUMBER.search(text)):
+        return text, ()
+    total = _number(match["first"]) + _number(match["second"] or match["same"])
+    named = re.match(r"[^,;.:]{0,80}", text[match.start("named") :])
+    rest = f"limit {total}; {text[: match.start('named')]} {match['what']} or {text[match.end() :]}"
+    return rest, (named[0].strip(),) if named else ()
 
 
 def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]]]:
@@ -315,9 +381,10 @@ def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:
 
 def _limit(matches: list[re.Match[str]]) -> int | None:
     """Return the first number of results, 100 at most; None if there is none."""
-    for match in matches:
-        word = next(value for value in match.groupdict().values() if value).lower()
-        number = 1 if word == "single" else _NUMBER_WORDS.get(word) or int(word)
-        if number >= 1:
-            return min(number, 100)
-    return None
+    numbers = (_number(next(value for value in match.groupdict().values() if value)) for match in matches)
+    return next((min(number, 100) for number in numbers if number >= 1), None)
+
+
+def _number(word: str) -> int:
+    word = word.lower()
+    return 1 if word == "single" else _NUMBER_WORDS.get(word) or int(word)

@@ -17,6 +17,8 @@ _OTHER_STUDY = (
     r"(?:previous|prior|earlier|later|subsequent|follow[\s-]?up|repeat|comparison)\s+"
     rf"(?:(?:chest\s+)?(?:radiographs?|x-?\s?rays?|cxrs?|films?|imaging|reports?)|{STUDIES})"
 )
+_UP_TO_CLAUSE = r"(?:(?!\b(?:but|yet|and|with|without|which|where|that|show\w*)\b)[^,;.:]){2,60}"
+"""The words of a clause up to what is found instead: "ordered for pneumonia but showing"."""
 _NAMES: Final = {
     "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))",
     "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
@@ -58,6 +60,24 @@ _NAMES: Final = {
     ),
     "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
     "likeness": r",?\s*\b(?P<likeness>(?:mimicking|simulating|masquerading as|mistaken for|confused with)\b[^,;.]*)",
+    "misread": (
+        r",?\s*\b(?P<misread>(?:mis(?:diagnosed|read|interpreted|label(?:l?ed)|reported|classified|called)|passed off)"
+        rf"\s+as\s+{_UP_TO_CLAUSE})(?:\s*,?\s*but\s+(?:really|actually|in (?:fact|truth|reality)|truly)\b)?"
+    ),
+    "ordered": (
+        r"\b(?P<ordered>(?:ordered|requested|performed|obtained|acquired)\s+"
+        rf"(?:for|because of|due to|to (?:rule out|exclude|look for|assess|evaluate))\s+{_UP_TO_CLAUSE}"
+        rf"|(?:because of|due to|for)\s+{_UP_TO_CLAUSE}\s+(?:ordered|requested))"
+        r"(?=,?\s*\b(?:but|yet|and|(?:in|on) which|where|that|show))"
+    ),
+    "other": (
+        r",?\s*\b(?P<other>(?:un(?:related|connected|associated)\s+(?:to|with)"
+        r"|(?:as\s+)?(?:an?\s+)?alternatives?\s+to|as\s+(?:an?\s+)?(?:substitute|replacement)s?\s+for"
+        r"|(?:to\s+(?:be\s+)?(?:compared?|contrast(?:ed)?|set)|(?:for|as|in)\s+(?:an?\s+)?(?:comparison|contrast))"
+        r"(?:\s+(?:them|it|these|those))?\s+(?:to|with|against))\s+"
+        r"(?!(?:the\s+)?(?:prior|previous|earlier|old|last|normal|left|right|other|opposite|rest|usual|expected))"
+        r"(?:(?!\b(?:but|with|without|and|showing)\b)[^,;.:])+)(?:\s*:)?"
+    ),
     "advised": r"[,;]\s*(?P<advised>[^,;.]+?\s(?:(?:is|was|were)\s+)?(?:advised|recommended))\b",
     "just": (
         r",\s*(?P<just>not (?:just|merely|only|simply) (?:an?|the) (?:(?!\bbut\b)[^,;.])+)"
@@ -87,7 +107,7 @@ _LAST_COMMA = re.compile(r",(?=[^,]*$)")
 
 def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
     """Return a query without the conditions that nothing can hold, and these conditions as written."""
-    named = [next(filter(None, map(match.__getitem__, _NAMES))) for match in _NOT_APPLIED.finditer(query)]
+    named = [next(filter(None, map(match.__getitem__, _NAMES))).strip() for match in _NOT_APPLIED.finditer(query)]
     rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _LEFT_IN_QUERY)), ""), query)
     rest = " ".join(rest.split())
     if (others := _OTHERS.search(rest)) and not any(one.finding for one in mentions_in(others["what"], is_query=True)):

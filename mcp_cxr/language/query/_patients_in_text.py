@@ -6,10 +6,15 @@ import re
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final, TypeAlias
 
+from mcp_cxr.language.query._shared_patterns import DENIES_FILTER
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-_SEX = {"F": r"wom[ae]n|females?|girls?|lad(?:y|ies)", "M": r"m[ae]n|males?|boys?|gentlem[ae]n"}
+_SEX = {
+    "F": r"wom[ae]n|females?(?:\s+(?:sex|gender))?|girls?|lad(?:y|ies)",
+    "M": r"m[ae]n|males?(?:\s+(?:sex|gender))?|boys?|gentlem[ae]n",
+}
 """Words for the sexes."""
 _YEARS_OLD = r"(?:years?|yrs?|yo|y/o|y\.o\.|y\b)[\s-]*(?:olds?)?"
 """A unit of age: "years old", "y/o"."""
@@ -104,8 +109,7 @@ _AGE_GROUPS: Final = {
 _VAGUE_AGES = re.compile(rf"\b(?:middle[\s-]aged?|young(?:er|ish)?(?:{_PEOPLE}|(?=\s+adults?\b)))\b", re.IGNORECASE)
 """Words for ages that nobody gives in years."""
 _DENIED = re.compile(
-    r"(?:\b(?:and|but)\s+)?\b(?:not|no|non|without|w/o|exclud(?:e|es|ing)|omit(?:ting)?|skip(?:ping)?|except(?: for)?"
-    r"|other than|rather than|instead of)(?:\s+|-)"
+    rf"(?:\b(?:and|but)\s+)?\b{DENIES_FILTER}(?:\s+|-)"
     r"(?:(?:in|the|any|of|all|those|anyone|who|that|is|are|was|were|patients?|people|an?)\s+)*$",
     re.IGNORECASE,
 )
@@ -140,7 +144,8 @@ def taken_patients(text: str) -> tuple[str, str | None, tuple[int | None, int | 
     ages, not_applied = _without_alternatives(ages)
     not_applied += [f"not {match[0]}" for match, is_denied in ages if is_denied and not _complement(match)]
     for match, is_denied in ages:
-        low, high = (_complement(match) or (low, high)) if is_denied else _ages(match.groupdict(), low, high)
+        lowest, highest = (_complement(match) or (None, None)) if is_denied else _ages(match.groupdict(), low, high)
+        low, high = lowest if lowest is not None else low, highest if highest is not None else high
     if choice := _choice_of_ages([match for match, is_denied in ages if not is_denied]):
         words, low, high = choice
         not_applied.append(words)

@@ -8,7 +8,8 @@ from typing import Final
 from mcp_cxr.language.reader import mentions_in
 
 _REQUEST = (
-    r"(?:(?:please |now |(?:can|could) you (?:please )?)?(?:find|show|give|list|get|retrieve|pull|search)"
+    r"(?:(?:please |now |(?:can|could) you (?:please )?)?"
+    r"(?:find|show|give|list|get|retrieve|pull|search|return|fetch|collect)"
     r"|(?:i|we) (?:need|want)|are there|is there|(?:which|what) (?!ha(?:s|ve)\b)|who has)\b"
 )
 """How a request begins: "please find", "which studies"."""
@@ -17,8 +18,9 @@ _WORK = (
     r"|audit|benchmark|mining)"
 )
 """What results are for: "thesis", "classifier"."""
+_WE_STUDY = r"(?:i|we|they|he|she) (?:stud(?:y|ies)|research(?:es)?|investigates?|explores?|examines?)"
 _AT_WORK = (
-    r"\b(?:studying|researching|investigating|writing|working on|interested in|preparing|building|training"
+    rf"\b(?:{_WE_STUDY}|studying|researching|investigating|writing|working on|interested in|preparing|building|training"
     rf"|(?:my|our|an?|the) (?:[\w-]+ )?{_WORK})\b"
 )
 """Says that someone is at work: "writing", "my new classifier"."""
@@ -26,8 +28,8 @@ _NEED = r"(?:needs?|wants?|requires?|(?:am|are|is) looking for)"
 """Verbs of a request that follows: "I am studying effusions and need edema"."""
 _OWN = r"(?:my|our|his|her|their)"
 _CONTROLS = (
-    r"(?:(?:(?:normal|negative|healthy)\s+)?(?:controls?|comparison|reference)(?:\s+(?:cohort|set|group|arm|sample))?"
-    r"|(?:normal\s+|negative\s+)?(?:negatives|examples|baseline))"
+    r"(?:(?:(?:normal|negative|healthy)\s+)?(?:controls?|comparisons?|reference)(?:\s+(?:cohort|set|group|arm|sample))?"
+    r"|(?:normal\s+|negative\s+|hard[\s-]+)?(?:negatives|examples|baseline))"
 )
 """Studies to compare others with: "normal controls"."""
 _ABOUT = r"\s+(?:on|about|of)\s+(?:(?!\b(?:(?:and|but) (?:no|not|without)|without)\b)[^,;.])*"
@@ -36,9 +38,17 @@ _PURPOSES: Final = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"^[^:;.]*{_AT_WORK}[^:;.]*[:;.]\s*(?={_REQUEST})",
+        (
+            r"^(?:in order |so as )?to\s+(?!(?:the|an?|my|our)\b)[a-z]+\s(?:[^:;.]{0,200}?"
+            rf"(?:[,:]\s*(?={_REQUEST})|\s(?=(?:i|we) (?:need|want)\b))"
+            r"|(?<!find )(?<!get )(?<!see )(?<!show )(?<!have )(?<!include )(?<!identify )[^:;.,]{2,80}[:,]\s+)"
+        ),
+        rf"^(?:{_WE_STUDY}|(?:i|we)(?:\s+am|\s+are|['\u2019](?:m|re))\s+(?:studying|researching|investigating))\s[^:;.]*:\s+",
+        rf"^(?:given|suspecting|(?:i|we|they|he|she)\s+(?:suspects?|wonders?|worry|worries))\s[^:;.,]*[,:;.]\s*(?={_REQUEST})",
         rf"^[^:;.]*,\s*so\s+(?={_REQUEST})",
         rf"^(?:because(?!\s+of\b)|(?:since|as)\s+(?:{_OWN}|the|i|we|they|he|she|it|many|most|some)(?!\s+of\b))\s[^:;.,]*[:,]\s*",
         rf"^[^:;.]*{_AT_WORK}[^:;.,]*,?\s+and\s+(?:(?:i|we|they|he|she)\s+)?{_NEED}\s+",
+        rf"^(?:(?:as part of|for)\s+)?{_OWN}\s+[^:;.,]{{0,80}}\b(?:study|{_WORK})\b[^:;.,]{{0,80}}[:,]\s+",
         rf"^(?:as part of|for)\s+(?:(?:{_OWN}|an?|the)\s+)?[^:;.,]*\b(?:study|{_WORK})\b[^:;.,]*?,?\s+(?={_REQUEST})",
         (
             r"(?<!look)(?<!looking)(?<!search)(?<!searching)(?:\s+(?:for use )?as (?:a )?controls?)?\s+for\s+"
@@ -59,6 +69,7 @@ _PURPOSES: Final = tuple(
         r"[;,.]\s*(?:they|these|those|it|this) (?:is|are) (?:meant |intended )?(?:for|part of) [^.;]*",
         r"[;,.]\s*(?:we|i) (?:will|want to|plan to|intend to|(?:are|am) going to) use (?:them|these|those) [^.;]*",
         rf"\s+(?:for use |to (?:serve|act|be used) )?(?:as|for|in)\s+(?:{_OWN}\s+|an?\s+|the\s+)?{_CONTROLS}\b",
+        rf"^(?:as|for)\s+(?:(?:an?|the|{_OWN})\s+)?{_CONTROLS}\s+(?:for|of|to|with|against)\s+[^:;.,]*[:,]\s*",
         rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?{_CONTROLS}(?:\s+(?:for|of)\s+[^:;,.]*)?\s*:\s*",
         (
             rf"^(?:(?:i|we) (?:need|want)\s+)?(?:(?:an?|the|some)\s+)?(?!normal|healthy){_CONTROLS}\s*,\s*"
@@ -72,6 +83,15 @@ _PURPOSES: Final = tuple(
     )
 )
 """Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""
+_NEGATIVES = re.compile(
+    rf"^(?:[^:;.]{{0,80}}\b(?:my|our|an?|the)\s+(?P<of>[\w -]{{2,60}}?)\s+{_WORK}\b[^:;.]{{0,40}}?[\s,;:.]+(?:and\s+)?"
+    rf"(?:{_REQUEST}|{_NEED})\s+(?:me\s+)?(?:(?:some|the|its|more|hard|true)[\s-]+)*"
+    r"|(?:(?:find|show|give|get|list|(?:i|we)\s+(?:need|want)|me|some|hard|true)[\s-]+)*"
+    r"(?P<what>(?:(?!(?:as|for|of|normal|are)\b)[\w-]+[\s-]+){1,5}?))"
+    r"negatives\s*[.!?]*$",
+    re.IGNORECASE,
+)
+"""Studies without what they are negative for: "nodule negatives", "training a nodule model and need negatives"."""
 _NORMAL = re.compile(
     r"\b(?:normal|unremarkable|healthy|wnl|nad|nothing abnormal"
     r"|(?:no|without(?: any)?) (?:[a-z]+ )?(?:abnormalit(?:y|ies)|findings?|disease))\b",
@@ -87,6 +107,8 @@ def without_purposes(query: str) -> str:
 
     "I am studying effusions: find those on the left" is left as it is.
     """
+    if (match := _NEGATIVES.match(query)) and _names_what_to_find(negative := match["of"] or match["what"]):
+        return f"without {negative}"
     for pattern in _PURPOSES:
         if (match := pattern.search(query)) is None:
             continue

@@ -28,3 +28,11 @@ SEEN: Final = (
 AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 """What something is compared with that is too large or too high: "bigger than normal"."""
 HEART: Final = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
+DENIES_FILTER: Final = (
+    rf"(?:not|no|non|without|w/o|neither|{LEAVE_OUT}|(?:exclud|omitt|skipp|avoid|dropp|ignor|discard|reject|remov)ing"
+    r"|excludes|except(?:ing)?(?: for)?|other than|apart from|aside from|rather than|instead of|minus|never"
+    r"|no ?(?:one|body)|none|not (?:including|interested in)|(?:leaving|(?:keep|screen|weed|sort)(?:ing)?) out"
+    r"|(?:do not|don['\u2019]t) (?:want|need|include|show|give)(?: me)?"
+    r"|(?:all|any(?:one|body|thing)?|every(?:one|body|thing)?) but)"
+)
+"""Before a sex, an age or a view that is not wanted: "excluding", "all but"."""

@@ -25,7 +25,19 @@ from mcp_cxr.language import parse_query_text
         ("I'm writing a paper on edema. Which images show a mass?", ["mass"]),
         ("For hard-negative mining of a pneumonia detector I need masses", ["mass"]),
         ("The user is training an edema model and needs masses", ["mass"]),
+        ("To exclude sarcoidosis, show me hilar lymphadenopathy", ["hilar lymphadenopathy"]),
+        ("In order to investigate edema we need masses", ["mass"]),
+        ("We investigate edema: masses", ["mass"]),
+        ("We study nodules. Show masses", ["mass"]),
+        ("They suspect sarcoidosis. Find nodules", ["nodule"]),
+        ("For our emphysema paper: nodules", ["nodule"]),
+        ("as a control group for an edema cohort: masses", ["mass"]),
+        ("As controls for pneumonia, effusions", ["pleural effusion"]),
+        ("hard negatives for a mass detector: scars", ["scar"]),
+        ("To challenge our mass model with edema, return nodules", ["nodule"]),
         # the same words about what to find
+        ("To find nodules, masses", ["nodule", "mass"]),
+        ("to study nodules which are calcified", ["calcified nodule"]),
         ("For the left lung, list masses", ["mass, left"]),
         ("patients for our pneumonia cohort", ["pneumonia"]),
         ("search for a pneumonia study with effusion", ["pneumonia", "pleural effusion"]),
@@ -35,6 +47,44 @@ from mcp_cxr.language import parse_query_text
 )
 def test_what_results_are_for_is_not_asked_for(query: str, wanted: list[str]) -> None:
     assert [one.description for one in parse_query_text(query).findings] == wanted
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "edema negatives",
+        "find hard edema negatives",
+        "We are training an edema detector and need negatives",
+        "My edema model needs true negatives.",
+    ],
+)
+def test_negatives_of_a_finding_rule_it_out(query: str) -> None:
+    meaning = parse_query_text(query)
+    assert [one.name for one in meaning.ruled_out] == ["pulmonary edema"]
+    assert not meaning.wanted
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted", "not_applied"),
+    [
+        ("ordered for a mass but showing edema", "pulmonary edema", "ordered for a mass"),
+        (
+            "because of a suspected mass requested, yet edema",
+            "pulmonary edema",
+            "because of a suspected mass requested",
+        ),
+        ("edema misread as a mass", "pulmonary edema", "misread as a mass"),
+        ("mislabeled as a mass but actually a nodule", "nodule", "mislabeled as a mass"),
+        ("edema unconnected with a mass", "pulmonary edema", "unconnected with a mass"),
+        ("edema to contrast with a mass", "pulmonary edema", "to contrast with a mass"),
+        ("as a substitute for a mass: nodules", "nodule", "as a substitute for a mass"),
+        ("nodules, for comparison with masses", "nodule", "for comparison with masses"),
+    ],
+)
+def test_what_a_finding_is_compared_with_is_named_as_not_applied(query: str, wanted: str, not_applied: str) -> None:
+    meaning = parse_query_text(query)
+    assert [one.name for one in meaning.findings] == [wanted]
+    assert meaning.not_applied == (not_applied,)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,12 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 """What names a field whose value is a part of the request."""
+_FINDINGS_BEHIND_HISTORY = re.compile(
+    r"(?P<history>\b(?:history|indications?|reason for)\b[^.;]{0,160}?)[;,]\s*"
+    r"(?:findings?|impression|conclusion)\s*[:=]\s*",
+    re.IGNORECASE,
+)
+"""What the image shows, behind the history: "history: COPD; findings: mass"."""
 _ABOUT_REQUEST = re.compile(
     _START
     + r"(?:(?:intended|planned|expected)\s+)?(?:use(?:\s+case)?|usage|purpose|application|audience|requester|user"
@@ -61,6 +67,7 @@ def without_fields(query: str) -> str:
 
     "Task: find; finding = mass; intended use = control" becomes "find; mass", and "mass: false" "without mass".
     """
+    query = _FINDINGS_BEHIND_HISTORY.sub(r"\g<history>; with ", query)
     query = _without_numbers(_STEP.sub("", _with_operators_between(query)))
     rest = _ABOUT_REQUEST.sub(" ", query)
     query = rest if any(one.finding for one in mentions_in(rest, is_query=True)) else query

@@ -67,7 +67,7 @@ def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
     meaning = _alternatives(tokens, parse)
     while tokens:  # behind a parenthesis that was never opened
         tokens.pop(0)
-        meaning = _both(meaning, _alternatives(tokens, parse))
+        meaning = both(meaning, _alternatives(tokens, parse))
     return meaning if len(meaning.wanted) <= _MOST_GROUPS else None
 
 
@@ -113,7 +113,7 @@ def _joined(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> QueryMea
         else:
             if is_denied:
                 part = _denied(part, _written(before[: len(before) - len(tokens)]))
-            meaning = _both(meaning, part)
+            meaning = both(meaning, part)
         is_first = False
     for choices in before_findings:  # "left AND (effusion OR mass)"
         meaning = _qualified(meaning, choices, is_denied=False)
@@ -156,7 +156,7 @@ def _qualified(meaning: QueryMeaning, choices: Iterable[frozenset[str]], *, is_d
     return replace(meaning, wanted=tuple(wanted))
 
 
-def _both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:
+def both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:
     """Return the meaning of a query that asks for two meanings at once."""
     return replace(
         first,
@@ -181,7 +181,7 @@ def _either(first: QueryMeaning, second: QueryMeaning, text: str) -> QueryMeanin
     if any(one.ruled_out or one.ruled_out_words for one in (first, second)):
         return replace(first, not_applied=(*first.not_applied, *second.not_applied, text))
     groups = [_unique((*one, *other)) for one, other in product(first.wanted or ((),), second.wanted or ((),))]
-    return replace(_both(first, second), wanted=_unique(groups))
+    return replace(both(first, second), wanted=_unique(groups))
 
 
 def _denied(part: QueryMeaning, text: str) -> QueryMeaning:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import STUDIES
+from mcp_cxr.language.query._shared_patterns import ANYONE, LEAVE_OUT, STUDIES
 from mcp_cxr.language.reader import mentions_in
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
@@ -19,6 +19,13 @@ _OTHER_STUDY = (
 )
 _UP_TO_CLAUSE = r"(?:(?!\b(?:but|yet|and|with|without|which|where|that|show\w*)\b)[^,;.:]){2,60}"
 """The words of a clause up to what is found instead: "ordered for pneumonia but showing"."""
+_UNSURE = (
+    r"(?:possibl[ey]|probabl[ey]|suspected|questionable|equivocal|presumed|potential|hedged|uncertain|doubtful|tentative"
+    r"|suspicious|perhaps|maybe)"
+)
+"""What a report says of a finding that it hedges."""
+_NOT_MERELY = r"(?:not\s+(?:just|only|merely|simply)|rather than|as opposed to|instead of)"
+_MENTIONS = r"(?:ones?|cases?|findings?|mentions?|reports?|stud(?:y|ies)|diagnos[ei]s)\b"
 _NAMES: Final = {
     "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))",
     "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
@@ -28,8 +35,21 @@ _NAMES: Final = {
         r"|(?:as )?the (?:only|sole|single) (?:finding|abnormality|device)|in isolation|alone(?=\s*(?:$|[,.;])))"
     ),
     "alone": (
-        r"\b(?P<alone>(?:nothing(?: abnormal)?"
-        r"|no (?:other )?(?:findings?|abnormalit(?:y|ies))) (?:but|except|other than))\b"
+        r"\b(?P<alone>(?:nothing(?: abnormal)?|no (?:other )?(?:findings?|abnormalit(?:y|ies))"
+        r"|(?:normal|unremarkable|negative|clean|clear)(?:\s+[\w-]+){0,3}?)"
+        r"\s+(?:but(?: for)?|except(?:ing)?(?: for)?|other than|besides|apart from|aside from|save for|bar"
+        rf"|with the exception of))\b(?!\s+(?:(?:in|for)\s+)?(?:when|where|if|those|with|{ANYONE})\b)"
+    ),
+    "ages": (
+        r"(?:(?<=\bacute)|(?<=\brecent)|(?<=\bfresh)),?\s+(?:(?:and|but)\s+)?(?P<ages>(?:not|rather than|instead of"
+        r"|as opposed to)\s+(?:an?\s+)?(?:chronic|old|healed|remote))\b,?(?=\s+[a-z])"
+    ),
+    "unsure": (
+        rf"[,;(]?\s*\b(?:(?:and|but)\s+)?(?P<unsure>(?:{_NOT_MERELY}\s+(?:an?\s+)?(?:{_UNSURE}|likely)"
+        rf"|(?:(?<=[,;(]\s)|(?<=\band\s)|(?<=\bbut\s))not\s+(?:an?\s+)?{_UNSURE}"
+        rf"|(?:without|no|{LEAVE_OUT})\s+(?:(?:the|any|all)\s+)?{_UNSURE}(?=(?:\s+or\s+[a-z]+)?\s+{_MENTIONS})"
+        r"|(?:without|no)\s+(?:any\s+)?hedg(?:ing|es?))"
+        rf"(?:(?:\s*,\s*|\s+(?:n?or|and)\s+)(?:{_UNSURE}|likely))*(?:\s+{_MENTIONS})?)(?=\s*(?:$|[,;.)]))\)?"
     ),
     "measure": (
         r"(?P<measure>"
@@ -102,6 +122,22 @@ _OTHERS = re.compile(
     r",?\s*\b(?P<others>(?:(?P<is_choice>or)|and)\s+(?:(?:any|some)\s+)?other\s+(?P<what>[^,;.()]*))", re.IGNORECASE
 )
 """What the tables have no finding for: "bronchiectasis or other airway diseases"."""
+_HAVE = r"(?:include|contain|have|show|carry|feature|be accompanied by|come with|be with)"
+_WISH = re.compile(
+    r"(?<=\w)[,;.]?\s+\(?(?:(?:and|but)\s+)?(?P<before>(?:ideally|prefera?bly|optional(?:ly)?(?!,|\s+(?:and|or|but)\b)|desirably|hopefully"
+    r"|if (?:at all )?possible|nice to have|bonus(?: points)?(?: for)?|(?:(?:i|we)\s+)?(?:would\s+)?prefer(?!\s+to\b)"
+    r"|may(?=:))[,:]?\s+(?P<what>[^,;.()]+))\)?"
+    r"|[,;(]\s*(?:(?:and|but)\s+)?(?P<behind>[^,;.()]{1,80}?\s(?:(?:is|are|would be)\s+)?"
+    r"(?:preferred|preferable|desirable|nice(?: to have)?|ideal|an? nice-to-have"
+    r"|if (?:at all )?(?:possible|available|you can))(?=\s*(?:$|[,;.)])))\)?"
+    r"|(?:[,;.]\s*(?:(?:and|but)\s+)?|\s(?:and|but|that|which|who)\s+)(?P<may>(?:(?:it|they)\s+)?"
+    rf"(?:(?:may|might|can) or (?:(?:may|might|can) )?not (?:also )?{_HAVE}"
+    r"|(?:may|might|can|could) (?:also |optionally )?(?:include|contain"
+    rf"|(?P<too>{_HAVE})))\s+[^,;.()]+)",
+    re.IGNORECASE,
+)
+"""What need not be there: "effusion, ideally with edema", "must show edema, may include effusion"."""
+_MUST = re.compile(r"\b(?:must|shall|should|(?:has|have|needs?) to|requires?|required)\b", re.IGNORECASE)
 _LAST_COMMA = re.compile(r",(?=[^,]*$)")
 
 
@@ -109,9 +145,30 @@ def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
     """Return a query without the conditions that nothing can hold, and these conditions as written."""
     named = [next(filter(None, map(match.__getitem__, _NAMES))).strip() for match in _NOT_APPLIED.finditer(query)]
     rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _LEFT_IN_QUERY)), ""), query)
-    rest = " ".join(rest.split())
-    if (others := _OTHERS.search(rest)) and not any(one.finding for one in mentions_in(others["what"], is_query=True)):
+    rest, wishes = _without_wishes(" ".join(rest.split()))
+    named += wishes
+    if (others := _OTHERS.search(rest)) and not _names_finding(others["what"]):
         named.append(others["others"])
         before = rest[: others.start()]
         rest = f"{_LAST_COMMA.sub(' or ', before) if others['is_choice'] else before} {rest[others.end() :]}".rstrip()
     return rest, tuple(named)
+
+
+def _without_wishes(text: str) -> tuple[str, list[str]]:
+    """Return a query without the findings that need not be there, and these as written; all of it if none is left."""
+    named: list[str] = []
+
+    def replaced(match: re.Match[str]) -> str:
+        wish = match["before"] or match["behind"] or match["may"]
+        is_doubt = match["too"] and not _MUST.search(match.string, 0, match.start())  # "mass, may have edema"
+        if is_doubt or not _names_finding(match["what"] or wish):
+            return match[0]
+        named.append(wish)
+        return ""
+
+    rest = _WISH.sub(replaced, text)
+    return (rest, named) if named and _names_finding(rest) else (text, [])
+
+
+def _names_finding(text: str) -> bool:
+    return any(one.finding for one in mentions_in(text, is_query=True))

@@ -23,6 +23,7 @@ from mcp_cxr.language._vocabulary import (
 from mcp_cxr.language.query._alternatives import (
     CHANGED_OR_GONE,
     NOT_STATED,
+    Chain,
     alternatives,
     chains_of_denials,
     is_contrast,
@@ -30,6 +31,7 @@ from mcp_cxr.language.query._alternatives import (
     kind_of,
     without_joins,
 )
+from mcp_cxr.language.query._beside_history import parsed_beside_history
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
 from mcp_cxr.language.query._judgments import judgment_of, without_abnormal
@@ -167,6 +169,8 @@ def _read(query: str) -> QueryMeaning:
 def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
         return nested
+    if most_parts and (apart := parsed_beside_history(text, lambda part: _parsed(part, most_parts - 1))) is not None:
+        return apart
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
@@ -193,7 +197,15 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
         ruled_out_words=_unique(one.text for one in words if one.status is Status.ABSENT),
         modifiers=strays if findings or denied else _unique([*strays, *modifiers_in(text)]),
         changes_denied=denied,
+        not_applied=_not_stated(text, [one for one in findings if not _is_ruled_out(one)], chains),
     )
+
+
+def _not_stated(text: str, findings: Iterable[Mention], chains: Iterable[Chain]) -> tuple[str, ...]:
+    """Return the modifiers of findings that are wanted and need not be stated: "acute" of "acute rib fractures"."""
+    of_each = (one.modifiers & NOT_STATED - modifier_values(one.name) for one in findings if not one.is_history)
+    values = frozenset[str]().union(*of_each).difference(*chain.from_iterable(chains))
+    return tuple(phrase for phrase in modifiers_in(text) if values & modifier_values(phrase)) if values else ()
 
 
 def _parsed_in_parts(text: str, most_parts: int) -> QueryMeaning | None:

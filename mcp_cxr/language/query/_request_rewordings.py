@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, PEOPLE, SEEN, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import ANYONE, IS, LEAVE_OUT, PEOPLE, SEEN, SIDES, STUDIES, Rewordings
 
 _IF_ANY = (
     rf",?\s*\bif (?:there {IS}|you (?:have|can|could|find|see)|we have|it exists|they exist|any exists?|possible"
@@ -142,7 +142,57 @@ _DENIED_SKIPPED = (
     r"(?:(?:merely|only|just|simply|explicitly)\s+)*(?:denied|negated|ruled out|absent)\b"
 )
 """The same with what is denied: "skip reports that deny edema", "skip cases in which edema is denied"."""
+_HISTORY_THEN = (
+    r"\bhistory of ([^,;.]{1,80}?)\s+(?:(?:and\s+)?(?:who|that|which)\s+(?:(?:now|currently|today|also)\s+)*"
+    r"(?:ha(?:s|ve)|shows?|developed)(?:\s+(?:now|currently))?"
+    r"|(?:now\s+)?with(?!\s+(?:(?:an?\s+)?(?:\w+\s+)?history|or\b|and\b)|/))\s+"
+)
+"""Where what the image shows follows a history: "history of COPD with pneumonia"."""
+_NOT_GONE = (
+    r"\b(improv(?:ed|ing|ement)|better|smaller|less|decreas(?:ed|ing)|shrinking|shrunk|resolving|clearing)"
+    r",?\s+(?:(?:and|but|though|although|yet)\s+)?(?:(?:has|have|is|are)\s+)?"
+    r"(?:not|without)\s+(?:(?:yet|fully|completely|entirely|quite|totally|being|having)\s+)*"
+    r"(?:resolv(?:ed|ing)|gone|clear(?:ed|ing)|disappear(?:ed|ing))\b"
+)
+"""What has improved: "better but not gone"."""
+_THEN_SURE = (
+    r"(?:,\s*(?:(?:and|but|with)\s+)?|\s+(?:and|but|with)\s+)(?=(?:an?\s+)?(?:definite|certain|confirmed|proven"
+    r"|unequivocal|definitive|undoubted|undisputed)\s)"
+)
+"""Where a doubt ends: "possible effusion, definite edema"."""
+_NOT_ENTIRELY = (
+    r"(?:(?:that|which|is|are|was|were|looks?|appears?)\s+)*(?:not|no longer|anything but|never)"
+    r"\s+(?:(?:to be|quite|completely|entirely|fully|all|perfectly)\s+)*"
+)
+"""Before what a structure should be: "is not entirely"."""
+_CHANGED = (
+    r"(?:better|worse|larger|smaller|bigger|(?:improv|worsen|increas|decreas|enlarg|progress|regress|resolv)(?:ed|ing)"
+    r"|gr(?:ew|own|owing)|shr(?:ank|unk|inking))"
+)
+"""How a finding has changed: of "neither larger nor smaller"."""
+_FINE = (
+    r"\b(heart|lungs|mediastinum|bones|ribs|aorta|diaphragms?|hila|spine|trachea)\s+"
+    r"(?:(?:is|are|looks?|appears?|seems?)\s+)+"
+    r"(?:(?:to be|quite|perfectly|just|all)\s+)*(?:fine|ok(?:ay)?|good|al?right|healthy|right)"
+    r"(?=\s*(?:$|[,;.)]|and\b|but\b))"
+)
+"""A structure that is normal in everyday words: "heart looks fine"."""
 REQUEST_REWORDINGS: Final[Rewordings] = (
+    (_HISTORY_THEN, r"history of \1; with "),
+    (_NOT_GONE, "improved"),
+    (r"(?<=\w)\s+not new(?=\s*(?:$|[,;.)]))", " that is not new"),
+    (_FINE, r"\1 normal"),
+    (
+        rf"(?:\b(?:that|which|who)\s+)?(?:\b(?:is|are|has|have)\s+)?\bneither\s+{_CHANGED}\s+n?or\s+{_CHANGED}\b",
+        "unchanged",
+    ),
+    (rf"\b(?:({SIDES}) lung|lungs|lung fields)\s+{_NOT_ENTIRELY}clear\b(?! of\b)", r"\1 opacity"),
+    (rf"\bpleural (?:space|cavit(?:y|ie))s?\s+{_NOT_ENTIRELY}(?:clear|dry)\b", "effusion or pneumothorax"),
+    (rf"\b(?:costophrenic|cp) angles?\s+{_NOT_ENTIRELY}(?:sharp|clear|crisp)\b", "blunted costophrenic angle"),
+    (rf"\b(bone|rib)s\s+{_NOT_ENTIRELY}intact\b", r"\1 fracture"),
+    (rf"\btrachea\s+{_NOT_ENTIRELY}(?:midline|central|straight|in the middle)\b", "deviated trachea"),
+    (r"(^|[,;.]\s*|\b(?:and|or|with)\s+)not (?:yet )?(?:excluded|ruled[ -]out)\s+(?=[a-z])", r"\1possible "),
+    (_THEN_SURE, "; with "),
     (_DENIALS_SKIPPED, ""),
     (_DENIAL_OF_SKIPPED, "; with "),
     (_DENIED_SKIPPED, r"; with \1"),

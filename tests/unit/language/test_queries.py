@@ -254,6 +254,8 @@ def test_a_place_behind_a_list_is_that_of_each_finding(query: str, places: list[
         ("couldn't entirely rule out pneumonia", True),
         ("radiologist hedged about pneumonia", True),
         ("unsure whether there is a pneumonia", True),
+        ("pneumonia, may show edema", True),
+        ("pneumonia for certain, not possible", False),
         ("reluctant to call pneumonia", True),
         ("pneumonia", False),
         ("which patients have pneumonia?", False),

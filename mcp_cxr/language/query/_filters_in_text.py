@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Final
 
 from mcp_cxr.language.query._dates_in_text import taken_dates
+from mcp_cxr.language.query._limits_in_text import taken_limit
 from mcp_cxr.language.query._patients_in_text import taken_patients
 from mcp_cxr.language.query._shared_patterns import DENIES_FILTER
 
@@ -87,8 +88,8 @@ _IS_EXCLUDED = (
 )
 _EXCLUDED_LIST = re.compile(
     r"\b(?:exclu(?:ded?|ding|sions?)(?: criteria| criterion)?|exceptions?|omit(?:ted)?|left out|ineligible"
-    r"|not (?:included|wanted|eligible))"
-    r"\s*[:=]\s*(?P<headed>(?:(?!,\s*[\w ]{3,30}[:=])[^.;:]){0,300})(?=[.;,]|$)"
+    r"|not (?:included|wanted|eligible|to (?:be )?included?))"
+    r"\s*(?:[:=]|(?<=excluded)\s+are\b)\s*(?P<headed>(?:(?!,\s*[\w ]{3,30}[:=])[^.;:]){0,300})(?=[.;,]|$)"
     r"|(?P<start>^|[,;.:(]|\b(?:but|with|where|while|and)\s)\s*"
     rf"(?P<before>(?:(?!\b(?:but|with|where|while)\b)[^,;.:()]){{2,80}}?)\s+{_IS_EXCLUDED}"
     r"(?=\s*(?:$|[,;.:)]|(?:and|but)\b))"
@@ -97,6 +98,10 @@ _EXCLUDED_LIST = re.compile(
     re.IGNORECASE,
 )
 """What is left out: "exclude: women, AP, edema", "women and children are left out", "no women or children"."""
+_EXCLUDED = re.compile(
+    rf"\b{DENIES_FILTER}\s+(?P<what>[^,;.:()]{{2,60}}?)(?=\s*(?:$|[,;.:)]|(?:but|with)\b))", re.IGNORECASE
+)
+"""What is left out: "excluding women under 40"."""
 _SAY_NO_MORE = frozenset(
     "the any all an a those that who are is aged age of in from patients patient subjects people persons individuals"
     " sex gender anyone everyone view views film films image images study studies case cases radiographs exams x-rays"
@@ -113,72 +118,6 @@ _ID = re.compile(
     re.IGNORECASE,
 )
 """An id: "p10000764", "s50414267", "study 50414267", a UID."""
-
-_NUMBER_WORDS = {
-    name: number
-    for number, name in enumerate(
-        "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen".split(), start=1
-    )
-} | {
-    "twenty": 20,
-    "twenty-five": 25,
-    "thirty": 30,
-    "forty": 40,
-    "fifty": 50,
-    "a hundred": 100,
-    "a single": 1,
-    "a couple": 2,
-    "a couple of": 2,
-    "half a dozen": 6,
-    "a dozen": 12,
-    "two dozen": 24,
-}
-_NOT_OF_RESULTS = (
-    r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|ribs?|th|rd|nd|st)\b"
-    r"|%|-|\.\d|/)"
-)
-"""What follows a number that is no number of results: "3 cm", "2 views"."""
-_NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
-_FEW = r"(?:[1-5]|one|two|three|four|five|a single|a couple(?: of)?)"
-"""Numbers that may count a finding: "no more than two nodules"."""
-_RESULT_NOUNS = (
-    r"(?:results?|hits?|examples?|cases?|stud(?:y|ies)|films?|images?|patients?|cxrs?|x-?rays?|radiographs?|reports?|exams?"
-    r"|pictures?|scans?|normals?|wom[ae]n|m[ae]n|people|subjects|children)"
-)
-"""What is counted as results: "20 cases"."""
-_EACH_NUMBER = re.compile(
-    r"(?:^|(?<=[,;:.])\s*|\b(?:show|find|get|give|need|want|return|retrieve|me|us)\s+)"
-    rf"(?P<named>(?P<first>{_NUMBER})\s+(?P<what>(?:(?!(?:and|or|with|of)\b)[a-z-]+\s+){{0,3}}"
-    r"(?:with(?:out)?\s+(?:(?!and\b)[a-z-]+\s+){1,4})?)(?:and|plus)\s+(?:another\s+)?"
-    rf"(?:(?!{_FEW}\b)(?P<same>(?P=first))\s+(?=[a-z])"
-    rf"|(?P<second>{_NUMBER})\s+(?=(?:(?:[a-z-]+\s+){{0,3}}?{_RESULT_NOUNS}|(?:more\s+)?with)\b)))",
-    re.IGNORECASE,
-)
-"""Numbers of two kinds of results: "10 normal and 10 abnormal studies"."""
-_LIMIT = re.compile(
-    r"\b(?:give|gimme|show|find|list|get|retrieve|return|fetch|display|open|pull|locate|bring|provide|grab|pick|select|send|collect|sample"
-    r"|wants|requests|looking for|asks for|asked for"
-    r"|(?:i|we)(?:['\u2019]d|\s+would|\s+only|\s+just)*\s+(?:want|need|like))"
-    r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*"
-    r"(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
-    rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
-    rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of)\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
-    rf"\b(?!\s*{_NOT_OF_RESULTS})(?:\s+(?:results|hits))?"
-    rf"|\b(?:ideally|preferably|about|around|say)\s+(?P<about>{_NUMBER})\s+of\s+(?:them|these|those)\b"
-    rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
-    rf"|(?:^\s*|[,;.:]\s*|\b(?:just|only|exactly|random|about|around|approximately|roughly"
-    r"|at most|up to|no more than)\s+)"
-    rf"(?P<counted>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})(?!\s+{_RESULT_NOUNS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!(?:of|with|on|in)\b)[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b)"
-    rf"|^\s*(?:need|want)(?:ed)?\s+(?P<needed>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
-    rf"|(?:^\s*|\bthe\s+)(?P<latest>{_NUMBER})\s+(?=(?:most recent|latest|newest|oldest|earliest)\b)"
-    rf"|^\s*(?:up to|at most|no more than)\s+(?!{_FEW}\b)(?P<most>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
-    rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
-    rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"
-    rf"|^\s*(?P<dozens>(?:half )?a dozen|two dozen|a single(?=\s+(?:[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b))\b"
-    r"|\b(?P<single>single)\s+(?:best\s+)?(?:example|case)\b",
-    re.IGNORECASE,
-)
-"""A number of results: "show me 5", "top ten", "limit: 20", "a dozen"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +175,10 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    return _read(_EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query)))
+    text = _EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query))
+    several = [match for match in _EXCLUDED.finditer(text) if _names_several(match["what"])]
+    found = _read(_EXCLUDED.sub(lambda match: " " if _names_several(match["what"]) else match[0], text))
+    return replace(found, not_applied=(*(match[0] for match in several), *found.not_applied))
 
 
 def _read(query: str) -> TextFilters:
@@ -244,8 +186,7 @@ def _read(query: str) -> TextFilters:
     text, found, denied_ids, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
     text, views, view_choices = _views(text)
-    text, numbers = _numbers_joined(text)
-    text, limits = _taken(_LIMIT, text)
+    text, limit, numbers = taken_limit(text)
     text, date_from, date_to, unread_dates = taken_dates(text)
     text, sex, (age_from, age_to), groups = taken_patients(text)
     return TextFilters(
@@ -254,7 +195,7 @@ def _read(query: str) -> TextFilters:
         _lower(found.get("subject")),
         _lower(found.get("study")),
         _lower(found.get("image")),
-        _limit(limits),
+        limit,
         sex,
         age_from,
         age_to,
@@ -284,6 +225,13 @@ def _are_filters(parts: list[str], joined: str | None) -> bool:
         return False
     is_choice = bool(joined and re.search(r"\bn?or\b", joined))
     return all(map(_is_filter, parts[:1] if is_choice else parts))
+
+
+def _names_several(text: str) -> bool:
+    """Whether a text names filters of several kinds and nothing else: "women under 40"."""
+    found = _read(text) if _is_filter(text) else TextFilters("")
+    has_age = found.age_from is not None or found.age_to is not None
+    return sum(map(bool, (found.sex, has_age, found.view_positions, found.date_words))) > 1
 
 
 def _is_filter(text: str) -> bool:
@@ -316,16 +264,6 @@ def _without_letter(value: str) -> str:
 
 def _lower(value: str | None) -> str | None:
     return value.lower() if value else None
-
-
-def _numbers_joined(text: str) -> tuple[str, tuple[str, ...]]:
-    """Return "limit 20; normal or abnormal studies" for "10 normal and 10 abnormal studies", and this as written."""
-    if not (match := _EACH_NUMBER.search(text)):
-        return text, ()
-    total = _number(match["first"]) + _number(match["second"] or match["same"])
-    named = re.match(r"[^,;.:]{0,80}", text[match.start("named") :])
-    rest = f"limit {total}; {text[: match.start('named')]} {match['what']} or {text[match.end() :]}"
-    return rest, (named[0].strip(),) if named else ()
 
 
 def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]]]:
@@ -377,14 +315,3 @@ def _is_view(match: re.Match[str], text: str, *, is_denied: bool) -> bool:
     short = plain in ("pa", "ap", "posteroanterior", "anteroposterior", "laterals", "frontals")
     alone = not after or not before or (before[-1] in ".;" and after[0] in ".;,") or (is_denied and after[0] in ",;.)")
     return named or short or alone
-
-
-def _limit(matches: list[re.Match[str]]) -> int | None:
-    """Return the first number of results, 100 at most; None if there is none."""
-    numbers = (_number(next(value for value in match.groupdict().values() if value)) for match in matches)
-    return next((min(number, 100) for number in numbers if number >= 1), None)
-
-
-def _number(word: str) -> int:
-    word = word.lower()
-    return 1 if word == "single" else _NUMBER_WORDS.get(word) or int(word)

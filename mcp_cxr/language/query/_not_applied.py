@@ -26,6 +26,11 @@ _UNSURE = (
 """What a report says of a finding that it hedges."""
 _NOT_MERELY = r"(?:not\s+(?:just|only|merely|simply)|rather than|as opposed to|instead of)"
 _MENTIONS = r"(?:ones?|cases?|findings?|mentions?|reports?|stud(?:y|ies)|diagnos[ei]s)\b"
+_BUT_REALLY = (
+    r"(?:(?:but|that|which)\s+)?(?:(?:is|are|was|were)\s+)?(?:really|actually|in (?:fact|truth|reality)|truly"
+    r"|(?:later )?(?:turned out|proved|proven) (?:to be|as)|later (?:found to be|shown to be))\b"
+)
+"""Between what a finding was called and what it was: "that turned out to be"."""
 _NAMES: Final = {
     "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))",
     "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
@@ -81,14 +86,20 @@ _NAMES: Final = {
     "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
     "likeness": r",?\s*\b(?P<likeness>(?:mimicking|simulating|masquerading as|mistaken for|confused with)\b[^,;.]*)",
     "misread": (
-        r",?\s*\b(?P<misread>(?:mis(?:diagnosed|read|interpreted|label(?:l?ed)|reported|classified|called)|passed off)"
-        rf"\s+as\s+{_UP_TO_CLAUSE})(?:\s*,?\s*but\s+(?:really|actually|in (?:fact|truth|reality)|truly)\b)?"
+        r",?\s*\b(?P<misread>(?:mis(?:diagnosed|read|interpreted|label(?:l?ed)|reported|classified|called)|passed off"
+        r"|(?:wrongly|falsely|erroneously) [a-z]+ed)\s+(?:as|to be|for)\s+"
+        rf"{_UP_TO_CLAUSE}|(?:that\s+)?(?:was|were|got)\s+taken for\s+{_UP_TO_CLAUSE})(?:\s*,?\s*{_BUT_REALLY})?"
+    ),
+    "thought": (
+        r",?\s*\b(?P<thought>(?:(?:initially|first|originally|at first)\s+)?(?:thought to be"
+        rf"|(?:called|named|considered|(?:read|reported|diagnosed|interpreted|label(?:l?ed))\s+as))\s+{_UP_TO_CLAUSE})"
+        rf"(?:\s*,)?\s*{_BUT_REALLY}"
     ),
     "ordered": (
-        r"\b(?P<ordered>(?:ordered|requested|performed|obtained|acquired)\s+"
+        r"\b(?P<ordered>(?:ordered|requested|performed|obtained|acquired|sent|done|referred)\s+"
         rf"(?:for|because of|due to|to (?:rule out|exclude|look for|assess|evaluate))\s+{_UP_TO_CLAUSE}"
         rf"|(?:because of|due to|for)\s+{_UP_TO_CLAUSE}\s+(?:ordered|requested))"
-        r"(?=,?\s*\b(?:but|yet|and|(?:in|on) which|where|that|show))"
+        r"(?=,?\s*\b(?:but|yet|and (?:found|show)|(?:in|on) which|where|that|show))"
     ),
     "other": (
         r",?\s*\b(?P<other>(?:un(?:related|connected|associated)\s+(?:to|with)"
@@ -106,7 +117,7 @@ _NAMES: Final = {
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
-        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to)\s+"
+        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|(?:a )?maximum of)\s+"
         rf"{_NUMBER}){_OF_FINDINGS}"
     ),
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"

@@ -14,7 +14,7 @@ _REQUEST = (
 )
 """How a request begins: "please find", "which studies"."""
 _WORK = (
-    r"(?:studies|project|paper|thesis|lecture|talk|research|presentation|poster|trial|classifier|model|detector|algorithm"
+    r"(?:studies|project|paper|thesis|lecture|talk|topic|teaching|research|presentation|poster|trial|classifier|model|detector|algorithm"
     r"|audit|benchmark|mining)"
 )
 """What results are for: "thesis", "classifier"."""

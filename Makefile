@@ -42,8 +42,8 @@ check: $(SETUP) ## lint, types, layers; print the package's statements
 	$(BIN)/pyright
 	$(BIN)/python -m tests.support.statements
 
-quick: $(SETUP) ## run unit tests but those of real images, of probes and beside scikit-learn, and the store contract on the memory store
-	$(PYTEST) tests/unit tests/contract/stores -k 'not (embedded or iris or real_images or probes_protocol or scikit_learn)'
+quick: $(SETUP) ## run unit tests but those of real images, of probes, of slow inputs and beside scikit-learn, and the store contract on the memory store
+	$(PYTEST) tests/unit tests/contract/stores -k 'not (embedded or iris or real_images or probes_protocol or scikit_learn or takes_long or flipped_byte)'
 
 test: $(SETUP) ## run all tests; CXR_TEST_DATA names a folder of real images
 	$(PYTEST)

@@ -328,6 +328,9 @@ class TestDriverBugs:
         cursor = link.cursor()
     """
 
+    MOST_TRIALS = 3
+    """Two threads race in the driver, and now and then the call ends without a crash."""
+
     def test_closing_during_a_call_crashes_the_driver(self, server: StandIn) -> None:
         body = """
             call = threading.Thread(target=lambda: cursor.execute("SELECT 1"))
@@ -336,12 +339,15 @@ class TestDriverBugs:
             link.close()
             call.join()
         """
-        before = faults_before(server)
-        server.inject_fault("delay", ms=1500)
-        with driver_process(self.HEAD, server, body) as child:
-            server.wait_until(faults_injected=before + 1)
-            child.communicate("now\n", timeout=10)
-        assert child.returncode == -signal.SIGSEGV
+        ends = list[int]()
+        while -signal.SIGSEGV not in ends and len(ends) < self.MOST_TRIALS:
+            before = faults_before(server)
+            server.inject_fault("delay", ms=1500)
+            with driver_process(self.HEAD, server, body) as child:
+                server.wait_until(faults_injected=before + 1)
+                child.communicate("now\n", timeout=10)
+            ends.append(child.returncode)
+        assert -signal.SIGSEGV in ends
 
     def test_too_few_values_for_a_prepared_statement_crash_the_driver(self, table: StandIn) -> None:
         body = f"""

@@ -217,8 +217,6 @@ class QueryMeaning:
             if not one.modifiers
             and any(all(one.name in ancestors(each.name) for each in group) for group in self.wanted)
         ]
-        if not wider:
-            return self
         return replace(
             self,
             ruled_out=tuple(one for one in self.ruled_out if one not in wider),
@@ -258,10 +256,9 @@ class QueryMeaning:
     @property
     def contradictions(self) -> tuple[WantedFinding, ...]:
         """What is ruled out although it is wanted, which no study can meet: "edema without edema"."""
+        groups = self.wanted
         return tuple(
-            one
-            for one in self.ruled_out
-            if any(all(_is_ruled_out_by(each, one) for each in group) for group in self.wanted)
+            one for one in self.ruled_out if any(all(_denies(one, each) for each in group) for group in groups)
         )
 
     @property
@@ -380,7 +377,7 @@ def _at_place(
     return [tuple(dict.fromkeys(terms_)) for terms_ in of_groups]
 
 
-def _is_ruled_out_by(wanted: WantedFinding, ruled_out: WantedFinding) -> bool:
+def _denies(ruled_out: WantedFinding, wanted: WantedFinding) -> bool:
     is_there = not (wanted.in_history or wanted.is_resolved)
     return is_there and ruled_out.name == wanted.name and ruled_out.modifiers <= wanted.modifiers
 

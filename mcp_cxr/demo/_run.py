@@ -161,8 +161,8 @@ async def _run_searches(host: _Host) -> None:
     results = [await host.search(title, **arguments) for title, arguments in _SEARCHES]
     example = results[0][0].image_id
     like = {"like": [example], "exclude_subject_of": example}
-    await host.search("By example: like the first hit for left pleural effusion, other patients", **like)
-    await host.search("By example and words: like the same hit, with a nodule", query="nodule", **like)
+    await host.search("By example: like the very first hit", **like)
+    await host.search("By example and words: same hit, nodule", query="nodule", **like)
 
 
 def _table(hits: Sequence[Hit]) -> list[str]:

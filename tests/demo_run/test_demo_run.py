@@ -39,8 +39,8 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
         for title in (
             "By words: left pleural effusion",
             "By filter: ",
-            "By example: like the first hit for left pleural effusion, other patients",
-            "By example and words: like the same hit, with a nodule",
+            "By example: like the very first hit",
+            "By example and words: same hit, nodule",
         ):
             assert title in out
         assert "\ncosine: similarity to the words or the example, -1 to 1. z: standard deviations above the mean" in out

@@ -1,4 +1,4 @@
-"""Where a query says that a finding is, in everyday words, and what a report says instead: "water around the lungs"."""
+"""Places, and looks of findings, in everyday words, and what a report says instead: "water around the lungs"."""
 
 from __future__ import annotations
 
@@ -130,4 +130,4 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\bhigh(?=(?:[ -](?:lying|sitting|standing))?\s(?:(?:left|right)\s)?(?:hemi-?\s?)?diaphragms?\b)", "elevated"),
     (_HIGH_DIAPHRAGM, r"\1 is elevated"),
 )
-"""Where a finding is, in everyday words."""
+"""Where a finding is and what it looks like, in everyday words."""

@@ -28,6 +28,7 @@ SEEN: Final = (
 AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 """What something is compared with that is too large or too high: "bigger than normal"."""
 HEART: Final = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
+"""The heart, before what is said of its size."""
 DENIES_FILTER: Final = (
     rf"(?:not|no|non|without|w/o|neither|{LEAVE_OUT}|(?:exclud|omitt|skipp|avoid|dropp|ignor|discard|reject|remov)ing"
     r"|excludes|except(?:ing)?(?: for)?|other than|apart from|aside from|rather than|instead of|minus|never"

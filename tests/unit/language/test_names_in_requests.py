@@ -1,0 +1,158 @@
+"""Findings, places, sizes and changes as people write them in a request: in everyday words and in shorthand."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language import parse_query_text
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("lines (PICC, port)", ["picc", "implanted port"]),
+        ("lines: PICC, dialysis catheter", ["picc", "dialysis catheter"]),
+        ("any line (PICC or port) and edema", ["picc", "implanted port", "pulmonary edema"]),
+        ("lines like a PICC", ["picc"]),
+        ("IV lines (PICC, port)", ["picc", "implanted port"]),
+        ("lines such as a PICC", ["lines and tubes", "picc"]),
+    ],
+)
+def test_lines_of_which_kinds_are_listed_are_no_word_that_a_report_must_have(query: str, wanted: list[str]) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for group in parsed.wanted for one in group] == wanted
+    assert parsed.words == ()
+
+
+@pytest.mark.parametrize("query", ["fracture lines or PICC", "lines or a mass", "Kerley lines (PICC)", "lines"])
+def test_other_lines_are_no_devices(query: str) -> None:
+    assert "lines and tubes" not in {one.name for one in parse_query_text(query).findings}
+
+
+@pytest.mark.parametrize(
+    ("query", "wanted"),
+    [
+        ("effusion that wasn't there on the previous radiograph", "pleural effusion, new"),
+        ("mass absent on the last study", "mass, new"),
+        ("pneumothorax not seen before", "pneumothorax, new"),
+        ("edema seen on the earlier film, not now", "pulmonary edema, resolved"),
+        ("effusion(s)", "pleural effusion"),
+        ("fluid in the pleura, that is, effusion", "pleural effusion"),
+        ("right hemidiaphragm higher than usual", "elevated diaphragm, right"),
+        ("right hemidiaphragm riding high", "elevated diaphragm, right"),
+        ("people whose spine is crooked", "scoliosis"),
+        ("hunched spine", "kyphosis"),
+        ("subcentimeter nodule", "nodule, small"),
+        ("RUQ clips after cholecystectomy", "cholecystectomy clips"),
+        ("L PLEF", "pleural effusion, left"),
+        ("the main artery of the body is hardened", "aortic calcification"),
+        ("they did not take a deep breath", "low lung volumes"),
+        ("stomach slipped through the diaphragm", "hiatal hernia"),
+        ("k/c/o chr. bronchitis", "bronchitis"),
+        ("trachea pushed over to the right", "tracheal deviation, right"),
+        ("fluid collecting around the left lung", "pleural effusion, left"),
+        ("stomach has slid up into the chest", "hiatal hernia"),
+        ("show me those in failure", "heart failure"),
+        ("s/p chole", "cholecystectomy"),
+        ("heart has become larger", "cardiomegaly, worse"),
+        ("enlarged glands in the mediastinum", "mediastinal lymphadenopathy"),
+        ("incr pulm vasc", "vascular congestion"),
+        ("interval incr in L eff", "pleural effusion, left, worse"),
+        ("nodule bigger than before", "nodule, worse"),
+        ("more edema than before", "pulmonary edema, worse"),
+        ("less effusion than on the previous film", "pleural effusion, improved"),
+        ("effusion larger than on the prior film", "pleural effusion, worse"),
+        ("edema, suspected but not confirmed", "pulmonary edema"),
+        ("air under both hemidiaphragms", "pneumoperitoneum"),
+        ("blood in the left chest", "hemothorax, left"),
+        ("fluid level at the left base", "air-fluid level, left, base"),
+        ("windpipe pushed to the left", "tracheal deviation, left"),
+        ("infection at the bottom of both lungs", "infection, bilateral, base"),
+        ("LUZ mass", "mass, left, upper lobe"),
+        ("paced", "pacemaker"),
+        ("right dome of the diaphragm higher than it ought to be", "elevated diaphragm, right"),
+        ("drip running into a large vein near the heart", "central venous catheter"),
+        ("water round the left lung", "pleural effusion, left"),
+        ("mass cleared a little", "mass, improved"),
+        ("edema improved a bit", "pulmonary edema, improved"),
+        ("mass, even a tiny one", "mass"),
+        ("lungs not well inflated", "low lung volumes"),
+        ("lungs not properly blown up", "low lung volumes"),
+        ("he did not breathe in deeply", "low lung volumes"),
+        ("the right hemidiaphragm is the high one", "elevated diaphragm, right"),
+        ("image quality described as limited or poor", "limited image quality"),
+        ("patients having a line", "catheter"),
+        ("enlgd card sil", "cardiomegaly"),
+        ("mult rib fxs", "rib fracture, multiple"),
+        ("cardiothoracic ratio greater than expected", "cardiomegaly"),
+        ("raised CT ratio", "cardiomegaly"),
+        ("cardiac silhouette larger than it was on the last film", "cardiomegaly, worse"),
+        ("mass bigger than it used to be", "mass, worse"),
+        ("chest film of inadequate technical quality", "limited image quality"),
+        ("line for antibiotics in a neck vein", "central venous catheter"),
+        ("plate-like bibasilar densities", "atelectasis, bilateral, base, streaky"),
+        ("my set is short of masses, so please show some", "mass"),
+        ("scars at the apices, on one side or on both", "scar, apex"),
+        ("OA of the right GHJ", "osteoarthritis, right, shoulder"),
+        ("fluid within the sac of the heart", "pericardial effusion"),
+        ("effaced posterior or lateral sulci", "blunted costophrenic angle"),
+        ("the reader commented that the film was limited", "limited image quality"),
+        ("hedged remarks about edema", "pulmonary edema"),
+        ("hardening of the main artery", "aortic atherosclerosis"),
+        ("he couldn't take a full breath", "low lung volumes"),
+        ("liquid around both lungs", "pleural effusion, bilateral"),
+        ("mass low in the right lung", "mass, right, base"),
+        ("nodule high up in the left lung", "nodule, left, apex"),
+        ("bibas opacs", "opacity, bilateral, base"),
+        ("scolio", "scoliosis"),
+        ("rib fx, mended", "rib fracture, old"),
+        ("clips in the belly", "surgical clips, abdomen"),
+        ("masses, such as after radiation", "mass"),
+        ("gentle kyphosis", "kyphosis, mild"),
+        ("the heart is only just over the upper limit", "cardiomegaly, borderline"),
+        ("heart a tad bigger than it should be", "cardiomegaly, mild"),
+        ("they failed to take a full enough breath", "low lung volumes"),
+        ("COPDers", "chronic obstructive pulmonary disease"),
+        ("water around the lungs, only a bit", "pleural effusion, small"),
+        ("a touch of scarring", "scar, mild"),
+        ("moderate fluid at the left base", "pleural effusion, left, base, moderate"),
+        ("fluid, right", "pleural effusion, right"),
+        ("left diaphragm lies slightly higher than the other", "elevated diaphragm, left"),
+        ("a piece of the stomach has slid up into the chest", "hiatal hernia"),
+        ("pleural liquid", "pleural effusion"),
+        ("few-mm granulomas", "granuloma, small"),
+        ("tennis ball sized mass", "mass, large"),
+        ("technically inadequate", "limited image quality"),
+        ("heart is pushed over to the right", "mediastinal shift, right"),
+        ("CCF", "heart failure"),
+        ("air leaking under the skin", "subcutaneous emphysema"),
+        ("lungs are full of fluid", "pulmonary edema"),
+        ("lungs that look too big", "hyperinflation"),
+        ("water in the right chest cavity", "pleural effusion, right"),
+        ("CT ratio more than 50%", "cardiomegaly"),
+        ("CTR >0.5", "cardiomegaly"),
+        ("ctr 58%", "cardiomegaly"),
+        ("cardiothoracic index above 50 percent", "cardiomegaly"),
+        ("LLVs", "low lung volumes"),
+        ("RLL ASD", "airspace disease, right, lower lobe"),
+        ("ASD occluder", "watchman device"),
+        ("old bony injury", "fracture, old"),
+        ("BHL", "hilar lymphadenopathy, bilateral"),
+        ("skeleton looks washed out", "osteopenia"),
+        ("stooped back", "kyphosis"),
+        ("clips where the gallbladder was", "cholecystectomy clips"),
+        ("mammillary shadow on the left", "nipple shadow, left"),
+        ("known cardiomegaly", "cardiomegaly"),
+        ("mediastinum pushed to the left", "mediastinal shift, left"),
+        ("trachea is pulled to the right", "tracheal deviation, right"),
+        ("degenerative changes at several levels", "degenerative change, multiple"),
+        ("compression fractures at more than one level", "compression fracture, multiple"),
+        ("old Koch's", "tuberculosis, old"),
+        ("bilateral hilar nodes", "hilar lymphadenopathy, bilateral"),
+        ("fluid backed up from the heart", "heart failure"),
+    ],
+)
+def test_changes_and_shorthand_are_read(query: str, wanted: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == [wanted]
+    assert parsed.words == ()

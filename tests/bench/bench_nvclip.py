@@ -27,7 +27,8 @@ from PIL import Image
 
 from mcp_cxr.embeddings.nvclip import NvclipEmbedder
 from mcp_cxr.records import Rejection, Rendering
-from tests.standins.nvclip import StandIn, config_for
+from tests.standins.nvclip import StandIn
+from tests.support.nvclip_clients import config_for
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -14,11 +14,12 @@ from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
 from mcp_cxr.images import read_image
 from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageId, ImageSpec
-from tests.standins.nvclip import StandIn, digest, embedder_for
+from tests.standins.nvclip import StandIn, digest
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import BAD_FILES, balanced, opened, rows
 from tests.support.image_files import mimic, report
+from tests.support.nvclip_clients import embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

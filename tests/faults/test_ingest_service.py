@@ -16,11 +16,12 @@ from mcp_cxr.embeddings.nvclip import RequestPolicy
 from mcp_cxr.images import read_image
 from mcp_cxr.ingest import IngestCallbacks
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, embedder_for
+from tests.standins.nvclip import StandIn, digest
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
 from tests.support.archives import BAD_FILES, balanced, contents, is_made, opened, rows
 from tests.support.image_files import mimic
+from tests.support.nvclip_clients import embedder_for
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:

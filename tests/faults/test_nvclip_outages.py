@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable
-from tests.standins.nvclip import StandIn, embedder_for, renderings
+from tests.standins.nvclip import StandIn
+from tests.support.nvclip_clients import embedder_for, renderings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mcp_cxr.errors import CxrError, EmbeddingRejected
-from tests.standins.nvclip import StandIn, config_for, embedder_for, rendering
+from tests.standins.nvclip import StandIn
+from tests.support.nvclip_clients import config_for, embedder_for, rendering
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

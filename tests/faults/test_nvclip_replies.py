@@ -11,7 +11,8 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingRejected, EmbeddingUnavailable
 from mcp_cxr.records import Rejection
-from tests.standins.nvclip import HURRY, StandIn, digest, embedder_for, rendering, renderings
+from tests.standins.nvclip import StandIn, digest
+from tests.support.nvclip_clients import HURRY, embedder_for, rendering, renderings
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch
-from tests.standins.nvclip import StandIn, embedder_for
+from tests.standins.nvclip import StandIn
 from tests.support.archives import ingested, opened, opened_in_memory
+from tests.support.nvclip_clients import embedder_for
 from tests.support.toy import ToyEmbedder
 
 if TYPE_CHECKING:

@@ -62,7 +62,7 @@ async def host(folder: Path, data: Path) -> AsyncIterator[Client]:
     (data.parent / "link").symlink_to(folder)
     given = settings(environment(data, roots=data.parent / "link"))
     async with open_archive(given) as archive:
-        await archive.ingest(folder)
+        await archive.ingest(folder, workers=1)
     server = build_server(lambda: open_archive(given), share=("reports", "images"))
     async with Client(server) as client:
         yield client
@@ -147,7 +147,7 @@ async def test_a_model_that_guesses_the_name_of_a_file_learns_nothing(
     elsewhere = tmp_path / "elsewhere"
     dicom(elsewhere / "Roe^Jane.dcm", 7)
     async with open_archive(settings(environment(data))) as archive:
-        await archive.ingest(elsewhere)
+        await archive.ingest(elsewhere, workers=1)
     (image_id, *_) = await ids_of(host)
     named = name.format(elsewhere=elsewhere)
     guesses = named, named.replace("Jane", "Mary")

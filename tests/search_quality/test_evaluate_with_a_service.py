@@ -16,10 +16,11 @@ from mcp_cxr.errors import EmbeddingError
 from mcp_cxr.evaluate import EvaluationPlan
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, embedder_for
+from tests.standins.nvclip import StandIn, digest
 from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.companions import labels
 from tests.support.image_files import mimic, report
+from tests.support.nvclip_clients import embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,9 +16,10 @@ import pytest
 
 from mcp_cxr.images import read_image
 from mcp_cxr.records import ImageSpec
-from tests.standins.nvclip import StandIn, digest, embedder_for
+from tests.standins.nvclip import StandIn, digest
 from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic
+from tests.support.nvclip_clients import embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ import pytest
 
 from mcp_cxr.server_check import Parts, check_embedding_service
 from tests.server_check.conftest import differences
-from tests.standins.nvclip import StandIn, embedder_for
+from tests.standins.nvclip import StandIn
+from tests.support.nvclip_clients import embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

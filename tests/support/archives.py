@@ -69,7 +69,8 @@ async def opened(
         variables: Environment variables.
     """
     settings = Settings(**{"MCP_CXR_DATA_DIR": str(data), "MCP_CXR_EMBEDDER": "offline", **variables})  # pyright: ignore[reportArgumentType]  # variables, as the environment has them
-    async with _store(data, store) as opened_store, ImageReader() as reader, embedder or ToyEmbedder() as used:
+    one_worker = ImageReader(workers=1)  # which reads the few files of a test before a second one has started
+    async with _store(data, store) as opened_store, one_worker as reader, embedder or ToyEmbedder() as used:
         yield Archive(settings, opened_store, used, reader)
 
 
@@ -77,7 +78,7 @@ async def opened(
 async def open_memory_archive(settings: Settings) -> AsyncGenerator[Archive]:
     """Open an archive as `open_archive` does, but with the memory store of the data folder and the offline embedder."""
     embedder = OfflineEmbedder(preprocessing=PREPROCESSING)
-    async with _store(settings.data_dir, "memory") as store, ImageReader() as reader, embedder:
+    async with _store(settings.data_dir, "memory") as store, ImageReader(workers=1) as reader, embedder:
         yield Archive(settings, store, embedder, reader)
 
 

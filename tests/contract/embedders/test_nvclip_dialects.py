@@ -10,9 +10,10 @@ import pytest
 
 from mcp_cxr.errors import EmbeddingRejected
 from mcp_cxr.records import Rejection
-from tests.standins.nvclip import digest, embedder_for, rendering, renderings
+from tests.standins.nvclip import digest
 from tests.standins.nvclip._state import State
 from tests.standins.nvclip._vectors import vector
+from tests.support.nvclip_clients import embedder_for, rendering, renderings
 
 if TYPE_CHECKING:
     from tests.standins.nvclip import StandIn

@@ -10,11 +10,13 @@ from PIL import Image
 
 from mcp_cxr.embeddings.nvclip import FINE_TEXT_LENGTHS, TextLimit, seen_size
 from mcp_cxr.errors import EmbeddingRejected
-from tests.standins.nvclip import StandIn, embedder_for, renderings
+from tests.support.nvclip_clients import embedder_for, renderings
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    from tests.standins.nvclip import StandIn
 
 DEFAULTS: dict[str, Any] = {"fault": None, "bad": [], "vectors": "hash", "tokens": None, "image_size": None}
 NAMES = ("nvidia/nvclip-vit-h-14", "nvidia/nvclip")

@@ -4,8 +4,7 @@ Start it by hand with `python -m tests.standins.nvclip --dialect nim --model nvi
 model: its vectors are drawn from the bytes of the input, or made from labels that a test sets.
 """
 
-from tests.standins.nvclip._client import HURRY, config_for, embedder_for, rendering, renderings
 from tests.standins.nvclip._process import StandIn
 from tests.standins.nvclip._vectors import digest
 
-__all__ = ["HURRY", "StandIn", "config_for", "digest", "embedder_for", "rendering", "renderings"]
+__all__ = ["StandIn", "digest"]

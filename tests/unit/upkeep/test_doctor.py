@@ -15,9 +15,10 @@ from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.embeddings.nvclip import NvclipConfig, NvclipEmbedder
 from mcp_cxr.stores import EmbeddedStore
 from mcp_cxr.upkeep import CheckResult, _doctor, run_checks
-from tests.standins.nvclip import HURRY, StandIn, embedder_for
+from tests.standins.nvclip import StandIn
 from tests.support.archives import DATABASE, ingested, opened, rows
 from tests.support.image_files import dicom, mimic
+from tests.support.nvclip_clients import HURRY, embedder_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,6 +6,7 @@ for them.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._image_files import ImageFiles
@@ -15,7 +16,6 @@ from mcp_cxr.errors import (
     NotFound,
     PathRefused,
 )
-from mcp_cxr.search import Searcher
 from mcp_cxr.upkeep import FingerprintCheck
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from mcp_cxr.research.cohorts import CohortFolder
     from mcp_cxr.research.data_check import CheckFiles
     from mcp_cxr.research.probes import StoredProbes
+    from mcp_cxr.search import Searcher
     from mcp_cxr.settings import Settings
     from mcp_cxr.stores import Store
 
@@ -49,7 +50,12 @@ class ArchiveBase:
         """What was pulled from a PACS."""
         self._image_files = ImageFiles(store, embedder, image_reader, self._roots, self.pulled)
         self._fingerprint_check = FingerprintCheck(store, embedder, self._image_files.render_stored)
-        self._searcher = Searcher(store, embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
+
+    @cached_property
+    def _searcher(self) -> Searcher:
+        from mcp_cxr.search import Searcher
+
+        return Searcher(self.store, self.embedder, check_fingerprint=self._fingerprint_check.check_query_fingerprint)
 
     def allow_reading(self, folder: Path) -> None:
         """Allow that files of images below a folder are read, until this object is closed."""

@@ -13,14 +13,13 @@ from mcp_cxr.archive._method_signature import with_parameters_of
 from mcp_cxr.archive._roots import AllowedRoots
 from mcp_cxr.errors import CxrError
 from mcp_cxr.records import CohortRequest, Filter, ImageId
-from mcp_cxr.search import Selection, check_arguments
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from mcp_cxr.records import CohortDifference, CohortVerification, StoredImage
     from mcp_cxr.research.cohorts import Cohort, CohortRow
-    from mcp_cxr.search import SearchableWords
+    from mcp_cxr.search import SearchableWords, Selection
 
 
 class CohortMethods(ArchiveBase):
@@ -103,6 +102,8 @@ class CohortMethods(ArchiveBase):
     async def _select(
         self, request: CohortRequest, searchable_words: SearchableWords, named_below: tuple[Path, ...] | None
     ) -> Selection:
+        from mcp_cxr.search import Selection, check_arguments
+
         findings_only = searchable_words == "findings"
         arguments = request.search_arguments
         if arguments.is_empty:

@@ -14,7 +14,6 @@ from mcp_cxr.errors import (
     ImageError,
 )
 from mcp_cxr.records import Filter, Overview, SearchArguments
-from mcp_cxr.search import SearchableWords, check_arguments
 from mcp_cxr.timeline import patient_timeline
 
 if TYPE_CHECKING:
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         Rendering,
         SearchResult,
     )
+    from mcp_cxr.search import SearchableWords
 
 
 _MAX_SIBLINGS = 100  # images of one study that are listed
@@ -75,6 +75,8 @@ class ReadingMethods(ArchiveBase):
             ReaderMismatch: The search has words, and another version read the archive's reports.
             StoreError: The store fails or was never made.
         """
+        from mcp_cxr.search import check_arguments
+
         findings_only = searchable_words == "findings"
         query = check_arguments(arguments, known_splits_only=findings_only, value_of=value_of)
         excluded = query.exclude_subject_of

@@ -1,4 +1,8 @@
-"""The language of chest radiology: what reports say, what queries ask for, and the search terms of both."""
+"""The language of chest radiology: what reports say, and the search terms of reports and queries.
+
+What queries ask for is in `language.query`, whose patterns take longer to load than all else here: only a search
+imports it.
+"""
 
 from mcp_cxr.language._document_terms import (
     PUBLIC_LABELS_TERM,
@@ -25,19 +29,6 @@ from mcp_cxr.language._imaging_findings import (
     public_labels,
 )
 from mcp_cxr.language._vocabulary import ancestors, descendants, finding_entries, finding_of_label, terms
-from mcp_cxr.language.query import (
-    Correction,
-    QueryMeaning,
-    TextFilters,
-    WantedFinding,
-    is_english,
-    is_general_word,
-    is_known_word,
-    is_word_of_reports,
-    one_edit_away,
-    parse_query_text,
-    read_text_filters,
-)
 from mcp_cxr.language.reader import (
     FindingReading,
     Mention,
@@ -64,16 +55,12 @@ __all__ = [
     "READ_FINDINGS_TERM",
     "READ_TERM",
     "SEARCHED_TAGS",
-    "Correction",
     "FindingReading",
     "Mention",
-    "QueryMeaning",
     "SectionKind",
     "Statement",
     "Status",
     "TermKind",
-    "TextFilters",
-    "WantedFinding",
     "ancestors",
     "combinations",
     "context_of",
@@ -86,24 +73,17 @@ __all__ = [
     "finding_term",
     "imaging_readings",
     "is_abnormality",
-    "is_english",
-    "is_general_word",
     "is_imaging",
-    "is_known_word",
     "is_normal",
     "is_normal_by_findings",
     "is_normal_study",
     "is_public_label",
-    "is_word_of_reports",
     "label_term",
     "main_text",
     "mentions_in",
-    "one_edit_away",
-    "parse_query_text",
     "public_labels",
     "read_report",
     "read_study",
-    "read_text_filters",
     "report_statements",
     "says_abnormal",
     "sections",

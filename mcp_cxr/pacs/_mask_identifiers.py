@@ -11,8 +11,6 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING, Final
 
-from mcp_cxr.language import is_word_of_reports
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -72,6 +70,8 @@ def _bare(char: str) -> str:
 
 def _of_name(value: str) -> Iterator[str]:
     """Yield patterns of a name: all orders of its parts together, then each by itself where it can be meant."""
+    from mcp_cxr.language.query import is_word_of_reports
+
     family, given, *others = [part.strip() for part in (*value.split("^"), "", "")]
     middle = others[0] if others else ""
     words = ["".join(map(_bare, word)) for part in (family, given, middle) for word in re.findall(r"[^\W\d_]+", part)]

@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mcp_cxr.language import TextFilters, read_text_filters
+from mcp_cxr.language.query import TextFilters, read_text_filters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.language.query import QueryMeaning
     from mcp_cxr.records import Filter
 
 _NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'before March 2018'"

@@ -10,7 +10,7 @@ from mcp_cxr.records import Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.stores import with_mimic_prefixes
 
 if TYPE_CHECKING:
-    from mcp_cxr.language import TextFilters
+    from mcp_cxr.language.query import TextFilters
     from mcp_cxr.stores import Store
 
 _LISTED = re.compile(r"\s*[,;&]\s*|\s+(?:or|and)\s+|\s+", re.IGNORECASE)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Literal
 
-    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.language.query import QueryMeaning
     from mcp_cxr.records import Filter, ResultFacts
     from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.search._plan import SearchPlan

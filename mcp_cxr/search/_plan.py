@@ -12,16 +12,17 @@ from mcp_cxr.language import (
     combinations,
     context_term,
     finding_term,
-    is_general_word,
     stated_terms,
     wording_term,
 )
+from mcp_cxr.language.query import is_general_word
 from mcp_cxr.records import Filter, TermClause
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from mcp_cxr.language import QueryMeaning, TermKind, WantedFinding
+    from mcp_cxr.language import TermKind
+    from mcp_cxr.language.query import QueryMeaning, WantedFinding
     from mcp_cxr.records import Matched
 
 CountName = Literal[

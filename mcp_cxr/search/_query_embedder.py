@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from mcp_cxr.embeddings import Embedder
-    from mcp_cxr.language import QueryMeaning
+    from mcp_cxr.language.query import QueryMeaning
     from mcp_cxr.records import Fingerprint, ImageId, Rendering, StoredImage, Vector
     from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.stores import Store

@@ -11,7 +11,6 @@ from mcp_cxr.language import (
     SEARCHED_TAGS,
     SectionKind,
     Status,
-    WantedFinding,
     ancestors,
     context_of,
     denies_anything_acute,
@@ -19,7 +18,6 @@ from mcp_cxr.language import (
     finding_of_label,
     imaging_readings,
     is_abnormality,
-    is_general_word,
     is_normal,
     is_normal_by_findings,
     is_public_label,
@@ -29,11 +27,13 @@ from mcp_cxr.language import (
     study_readings,
     terms,
 )
+from mcp_cxr.language.query import WantedFinding, is_general_word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mcp_cxr.language import FindingReading, Mention, QueryMeaning, Statement
+    from mcp_cxr.language import FindingReading, Mention, Statement
+    from mcp_cxr.language.query import QueryMeaning
     from mcp_cxr.records import StoredImage
 
 _MAX_EXCERPT = 138  # characters: with them, a page of hits costs a model at most 45 tokens more a hit

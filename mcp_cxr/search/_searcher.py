@@ -7,15 +7,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import NotFound, StoreUnavailable
-from mcp_cxr.language import (
-    PUBLIC_LABELS_TERM,
-    QueryMeaning,
-    Status,
-    WantedFinding,
-    is_imaging,
-    stated_terms,
-    study_readings,
-)
+from mcp_cxr.language import PUBLIC_LABELS_TERM, Status, is_imaging, stated_terms, study_readings
+from mcp_cxr.language.query import QueryMeaning, WantedFinding
 from mcp_cxr.records import SPLITS, Filter, SearchResult, TermClause, Understood
 from mcp_cxr.search._intermediate_results import IntermediateResults
 from mcp_cxr.search._plan import CountName, SearchPlan, counts, plan_without_words, plan_words

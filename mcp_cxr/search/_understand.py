@@ -6,17 +6,16 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 from mcp_cxr.errors import QueryError
-from mcp_cxr.language import (
+from mcp_cxr.language import label_term, terms
+from mcp_cxr.language.query import (
     Correction,
     QueryMeaning,
     TextFilters,
     is_english,
     is_known_word,
-    label_term,
     one_edit_away,
     parse_query_text,
     read_text_filters,
-    terms,
 )
 from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.search._check_arguments import positions_of
@@ -31,7 +30,7 @@ from mcp_cxr.search._ids_in_words import identified_by, listed_ids, with_stored_
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from mcp_cxr.language import WantedFinding
+    from mcp_cxr.language.query import WantedFinding
     from mcp_cxr.search._check_arguments import Query
     from mcp_cxr.stores import Store
 

@@ -32,7 +32,7 @@ import numpy as np
 
 from mcp_cxr.archive import Archive
 from mcp_cxr.images import ImageReader
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.records import Filter, ImageId, ImageRecord, Study, StudyId, SubjectId
 from mcp_cxr.search._plan import plan_words
 from mcp_cxr.settings import Settings

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language.query import parse_query_text
 from tests.docs.pages import ROOT
 
 ROWS = re.findall(r"^\| `(.+?)` \|(.*)\|(.*)\|(.*)\|$", (ROOT / "docs" / "search.md").read_text(), re.MULTILINE)

@@ -17,7 +17,8 @@ import pytest
 
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import ancestors, parse_query_text, read_text_filters
+from mcp_cxr.language import ancestors
+from mcp_cxr.language.query import parse_query_text, read_text_filters
 from tests.golden.annotations import Report, modifiers_of, reports
 from tests.support.archives import ingested_in_memory, opened_in_memory
 from tests.support.image_files import mimic, report
@@ -25,7 +26,7 @@ from tests.support.image_files import mimic, report
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mcp_cxr.language import TextFilters, WantedFinding
+    from mcp_cxr.language.query import TextFilters, WantedFinding
     from mcp_cxr.records import SearchResult
     from tests.golden.annotations import Entry
 

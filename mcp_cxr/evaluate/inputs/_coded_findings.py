@@ -11,15 +11,8 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from mcp_cxr.errors import ConfigError
-from mcp_cxr.language import (
-    Status,
-    ancestors,
-    finding_entries,
-    finding_of_label,
-    mentions_in,
-    parse_query_text,
-    terms,
-)
+from mcp_cxr.language import Status, ancestors, finding_entries, finding_of_label, mentions_in, terms
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.records import LABELS, StudyId, without_mimic_prefix
 
 if TYPE_CHECKING:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import finding_term, parse_query_text, terms
+from mcp_cxr.language import finding_term, terms
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.records import Filter, Study, StudyId, SubjectId, TermClause
 from tests.contract.stores.backends import EmbeddedBackend, IrisBackend, LargeEmbeddedBackend, MemoryBackend
 from tests.contract.stores.making import FINGERPRINT, image, vectors

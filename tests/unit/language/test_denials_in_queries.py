@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language.query import parse_query_text
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from mcp_cxr.language import (
     is_normal_by_findings,
     is_public_label,
     label_term,
-    parse_query_text,
     public_labels,
     read_report,
 )
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.layouts.adapters import ADAPTERS
 from mcp_cxr.records import LABELS, Study, StudyId, SubjectId
 

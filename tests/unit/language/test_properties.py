@@ -17,14 +17,13 @@ from mcp_cxr.language import (
     is_normal,
     main_text,
     mentions_in,
-    parse_query_text,
     read_report,
     read_study,
-    read_text_filters,
     sections,
     statements,
     terms,
 )
+from mcp_cxr.language.query import parse_query_text, read_text_filters
 from mcp_cxr.language.reader import modifier_values
 from mcp_cxr.records import LABELS, Study, StudyId, SubjectId
 

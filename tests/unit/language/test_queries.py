@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from mcp_cxr.language import WantedFinding, document_terms, finding_term, parse_query_text, read_text_filters
+from mcp_cxr.language import document_terms, finding_term
+from mcp_cxr.language.query import WantedFinding, parse_query_text, read_text_filters
 from mcp_cxr.records import Study, StudyId, SubjectId
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.language import Correction, one_edit_away, parse_query_text
+from mcp_cxr.language.query import Correction, one_edit_away, parse_query_text
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mcp_cxr.language import TextFilters, read_text_filters
+from mcp_cxr.language.query import TextFilters, read_text_filters
 
 UID = "1.2.840.113619.2.5.1762583153"
 HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"

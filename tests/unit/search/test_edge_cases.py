@@ -13,7 +13,7 @@ import pytest
 from mcp_cxr.embeddings import OfflineEmbedder
 from mcp_cxr.errors import EmbeddingUnavailable, FingerprintMismatch, QueryError, StoreMissing
 from mcp_cxr.images import PREPROCESSING
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.records import ImageId, ImageRecord, SearchArguments, StoredImage, Study, StudyId, SubjectId
 from mcp_cxr.search import _text_vector_cache, check_arguments
 from mcp_cxr.search._reasons import Reasons

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mcp_cxr.errors import NotFound, QueryError
-from mcp_cxr.language import parse_query_text
+from mcp_cxr.language.query import parse_query_text
 from mcp_cxr.records import Filter
 from mcp_cxr.search._plan import plan_words
 from mcp_cxr.search._text_vector_cache import TYPICAL_TEXTS

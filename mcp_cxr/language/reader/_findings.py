@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -55,6 +55,10 @@ class FindingInSentence(NamedTuple):
     """The tokens of the predicate."""
     is_with_fault: bool = False
     """Whether it is a device of which a fault is named ("no hardware fracture"), so that it is there."""
+
+
+_BEFORE_PREDICATES = frozenset({"otherwise", "is", "are", "now", "remains", "remain", "still"})
+_MOST_BEFORE_PREDICATE = 2  # words
 
 
 def findings_in(sentence: Sentence) -> list[FindingInSentence]:
@@ -246,7 +250,7 @@ def _begins_change(sentence: Sentence, token: int) -> bool:
 
 def _goes_on(token: str) -> bool:
     """Whether a token may stand between two predicates of a structure: "hyperinflated but otherwise clear"."""
-    return token in ("and", "or", ",", "but", "otherwise", "somewhat") or token.endswith("ly")
+    return token in ("and", "or", ",", "but", "somewhat", *_BEFORE_PREDICATES) or token.endswith("ly")
 
 
 def _is_after_not(before: Sequence[str]) -> bool:
@@ -310,13 +314,16 @@ def _reach_after(sentence: Sentence, at: int, structure: Structure) -> int:
                 return span.start
             limit = span.end + _MOST_BEHIND
         elif span.is_cue("end") and span.first not in (":", "but"):
-            return span.start
+            goes_on = span.first in ("and", "which") and _begins_predicate(sentence, structure, span.end)
+            if not goes_on:  # "size has decreased and is now normal"
+                return span.start
     return min(limit, len(sentence.tokens))
 
 
 def _begins_predicate(sentence: Sentence, structure: Structure, token: int) -> bool:
-    """Whether a predicate of a structure begins at a token, or after "otherwise"."""
-    start = token + (sentence.tokens[token : token + 1] == ["otherwise"])
+    """Whether a predicate of a structure begins at a token, or after "otherwise", "is now" or "remains"."""
+    before = takewhile(_BEFORE_PREDICATES.__contains__, sentence.tokens[token : token + _MOST_BEFORE_PREDICATE])
+    start = token + len([*before])
     return start < len(sentence.stems) and predicates(structure.name).longest_at(sentence.stems, start) is not None
 
 

@@ -134,8 +134,49 @@ _TAKEN_FOR = re.compile(
 )
 """What was taken for a finding and is another: "what appeared to be a nodule is a rib end"."""
 
+_ELSEWHERE = re.compile(r"\bclear elsewhere\b")
+"""What denies nothing, since something is elsewhere: "the lungs are clear elsewhere"."""
+_GIVEN = re.compile(
+    r"^(?:given|in view of|in light of|because of|due to|in the setting of) (?:the |a |an |this |his |her )?(?:very )?"
+    r"(?:recent|previous|prior|past|earlier) ([^,;.]+),"
+)
+"""What was there before, as the reason for what follows: "given recent pneumonia, follow-up is suggested"."""
+_FROM_SIZE = re.compile(
+    r"\b((?:increas|decreas|progress|worsen|enlarg|improv|grown|chang)[a-z]*(?: in size)?),? from (?:an? )?"
+    r"(?:tiny|trace|minimal|small|mild|slight|moderate|moderately large|large|severe|marked)(?: sized?)? to\b"
+)
+"""A size that was there before: "increased from small to moderate"."""
+
+_ANSWERED = re.compile(
+    r"^([a-z][a-z /-]{2,40})\? (?=(?:no|none|nil|yes|absent|present|trace|tiny|small|minimal|mild|slight|moderate|large"
+    r"|marked|severe|extensive|stable|unchanged|resolved|improved|worse)\b)"
+)
+"""A question that a template asks and answers: "effusion? small, bilateral"."""
+
+_THE_OTHER_REMAINS = re.compile(
+    r"^(?:one|a) (?:of the )?([a-z ]{0,30}?(?:tube|drain|line|catheter|lead))s? (?:(?:has|was|is|been|now) )*"
+    r"(?:removed|withdrawn|out|pulled|taken out)[,;]? (?:and |but |while )?the (?:other|second)(?: one)?"
+    r" (?=(?:remains?|is|stays|persists|in)\b)"
+)
+"""A device of two that was removed: "one drain removed, the other remains"."""
+_LISTED_BEHIND = re.compile(
+    r", ([a-z]+(?: [a-z]+){0,2}): (?=(?:tiny|trace|small|minimal|mild|moderate|large|left|right|bilateral|present|yes"
+    r"|unchanged|stable|no|none)\b)"
+)
+"""What a list answers behind a comma: "no pneumothorax, effusion: small"."""
+
+_BROKEN = re.compile(r"#(?!\s*\d)")
+"""The British sign for a fracture: "rib # on the left"; "rib #5" is a number."""
+
 
 _REWORDINGS = (
+    (" elsewhere", _ELSEWHERE, "otherwise clear"),
+    (" from ", _FROM_SIZE, r"\1 to"),
+    ("#", _BROKEN, "fracture"),
+    ("the ", _THE_OTHER_REMAINS, r"\1 "),
+    (": ", _LISTED_BEHIND, r"; \1: "),
+    ("? ", _ANSWERED, r"\1: "),
+    ("", _GIVEN, r"history of \1;"),
     ("not ", _NOT_SEEN_BEFORE, "not seen on prior "),
     ("post ", _POST, "after "),
     (" nor", _NOR_OF_CHANGES, r"\1 or"),
@@ -165,14 +206,17 @@ _REWORDINGS = (
 _LONGEST_SUBJECT = 6  # spans
 _IN_PLACE = frozenset("in at tip tips intact ok okay".split())
 """Words after a device that say that it is there."""
+_OLD = frozenset({"old", "healed", "unchanged"})
+"""Modifiers of what has been there for long."""
 _ARTICLES = frozenset({"the", "a", "an"})
 _SEEN_BEFORE_SUBJECTS = frozenset(
     {"seen", "identified", "noted", "detected", "present", "evident", "side", "disease", "process"}
 )
 """Words, beside findings, that may end a statement before one that begins without a mark."""
 _SHOWING = frozenset({"shows", "demonstrates", "contains"})
+_NORMAL = frozenset({"normal", "unremarkable", "clear"})
 _COPULAS = frozenset({"is", "are", "appears", "remains"})
-_STILL = frozenset({"still", "again", "now", "also"})
+_STILL = frozenset({"still", "again", "now", "also", "present"})
 """Words after a verb that say that a finding is there: "is still seen"."""
 
 
@@ -224,15 +268,19 @@ def with_marks(sentence: Sentence) -> Sequence[str]:
 def _begins_without_mark(sentence: Sentence, at: int) -> bool:
     """Whether a subject with its verb begins right behind a finding, or behind "seen"."""
     before, subject = sentence.spans[at - 1], sentence.spans[at : at + _LONGEST_SUBJECT]
-    if before.first == ",":
-        return _is_device_in_place(sentence.spans[at:])
     is_seen = before.first in _SEEN_BEFORE_SUBJECTS
-    if not is_seen and not isinstance(before.entry, FindingEntry):
+    is_behind = is_seen or isinstance(before.entry, FindingEntry)
+    if sentence.spans[at].is_cue("absent") or not (is_behind or before.first == ","):
         return False
+    clause = _until_denial(sentence.spans, at)
+    if not is_behind:
+        return _is_device_in_place(clause)
+    if _is_device_in_place(clause) or _is_described(clause):
+        return True
     last = next((n for n, one in enumerate(subject) if not _may_begin_subject(one)), len(subject) - 1)
     named, rest = subject[last], subject[last + 1 :]
     if isinstance(named.entry, Structure):
-        return any(one.first in _COPULAS or one.first in _SHOWING for one in rest[:3])
+        return any(one.first in _COPULAS or one.first in _SHOWING or one.first in _NORMAL for one in rest[:3])
     if not isinstance(named.entry, FindingEntry):
         return subject[0].first == "the" and named.first in _SHOWING
     is_said = not _COPULAS.isdisjoint(sentence.words(named))  # "heart is enlarged"
@@ -241,13 +289,28 @@ def _begins_without_mark(sentence: Sentence, at: int) -> bool:
     return is_said or (is_seen and last > 0 and before.first != "side") or _is_said_to_be_there(rest)
 
 
+def _until_denial(spans: Sequence[Span], at: int) -> Sequence[Span]:
+    """Return the spans from one on, up to the next denial."""
+    return spans[at : next((n for n in range(at, len(spans)) if spans[n].is_cue("absent")), len(spans))]
+
+
+def _is_described(clause: Sequence[Span]) -> bool:
+    """Whether a clause begins with how a finding is, as of one that is there: "small left effusion", "old fracture"."""
+    at = next((n for n, one in enumerate(clause) if not _may_begin_subject(one)), len(clause) - 1)
+    first = clause[0]
+    values = first.entry.values if isinstance(first.entry, Modifier) else ()
+    is_there = first.dimension in ("side", "size") or not _OLD.isdisjoint(values)
+    is_list = any(one.first in ("or", "nor") for one in clause)
+    return is_there and "large" not in values and not is_list and isinstance(clause[at].entry, FindingEntry)
+
+
 def _is_device_in_place(clause: Sequence[Span]) -> bool:
     """Whether a clause that ends a sentence says where a device is: "no effusion, PICC in the SVC"."""
     at = next((n for n, one in enumerate(clause) if not _may_begin_subject(one)), len(clause) - 1)
     entry, following = clause[at].entry, clause[at + 1 : at + 2]
     is_device = isinstance(entry, FindingEntry) and entry.kind == "device"
     is_last = not any(one.first in ("or", "nor") for one in clause)
-    return is_device and is_last and any(one.first in _IN_PLACE for one in following)
+    return is_device and is_last and any(one.first in _IN_PLACE or one.first in _COPULAS for one in following)
 
 
 def _may_begin_subject(span: Span) -> bool:

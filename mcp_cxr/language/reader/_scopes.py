@@ -26,6 +26,7 @@ _OTHER_EXAMINATIONS = frozenset({"previous", "prior", "earlier", "previously", "
 _BEFORE_EXAMINATIONS = frozenset({"on", "in", "at"})
 _MOST_OF_EXAMINATION = 6  # words that name one at the start of a clause
 _NOW = frozenset({"now", "currently", "today"})
+_PRESENT_TENSE = frozenset({"is", "are", "has", "have"})
 _BEFORE_COMPARED = frozenset({"that", "which", "than", "as", "where"})
 """Words behind which another examination is only compared with: "larger than it was on the prior study"."""
 _CHANGING = frozenset(
@@ -126,6 +127,8 @@ class Scopes(Clauses):
         before = self._tokens[self._token(start) : self._token(verb)]
         if self._spans[verb].first not in ("was", "were") or not _BEFORE_COMPARED.isdisjoint(before[-3:]):
             return False
+        if not _PRESENT_TENSE.isdisjoint(self._tokens[: self._token(verb)]):  # "is not seen today and was a nipple"
+            return False
         behind, rest = self._tokens[self._token(verb) + 1 : self._token(end)], self._tokens[self._token(end) :]
         names_other = self._any(
             "named", end, len(self._spans)
@@ -180,6 +183,8 @@ class Scopes(Clauses):
             return "before"  # "right effusion resolved, left effusion unchanged"
         if cue.scope == "after" and index and self._spans[index - 1].first == ":":  # "effusion: no, edema: mild"
             end = min(end, self._next("comma", index + 1))
+            if cue.status == "possible" and not self._any("named", index + 1, end):  # "effusion: possible small left"
+                return "before"
         return "before" if cue.scope == "after" and not self._any("word", index + 1, end) else cue.scope
 
     def _is_located(self, none: int, following: Span) -> bool:

@@ -64,7 +64,8 @@ _PRELIMINARY_TITLE = (
 _KNOWN = rf"(?:{_PRELIMINARY_TITLE}|{_BODY_TITLE}|{_CONTEXT_TITLE})"
 
 _KNOWN_WITH_COLON = re.compile(
-    rf"^[ \t]*(?P<title>{_KNOWN})(?:[ \t]*\([^)\n]{{0,30}}\))?[ \t]*:", re.IGNORECASE | re.MULTILINE
+    rf"^[ \t]*(?P<title>{_KNOWN})(?:[ \t]*\([^)\n]{{0,30}}\))?[ \t]*(?::|[ \t][\u2013-](?=[ \t]))",
+    re.IGNORECASE | re.MULTILINE,
 )
 _KNOWN_ALONE = re.compile(
     rf"^[ \t]*(?P<title>{_KNOWN})(?:[ \t]*\([^)\n]{{0,30}}\))?[ \t]*$", re.IGNORECASE | re.MULTILINE
@@ -79,9 +80,10 @@ _CAPITALS = re.compile(r"^[ \t]*(?P<title>[A-Z](?:[A-Z0-9 /,()&'.-]|(?<=\d):(?=\
 """Any heading in capitals: "SUPPORT DEVICES:"."""
 _WITHIN_LINE = re.compile(
     r"\s(?:(?P<title>(?:CLINICAL )?(?:HISTORY|INDICATIONS?)|REASON FOR (?:THIS )?EXAM(?:INATION)?|TECHNIQUE"
-    r"|COMPARISONS?|FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|FINDINGS AND IMPRESSION)"
-    r"|(?<=[.?!;]\s)(?P<mixed>(?:Clinical )?(?:[Hh]istory|[Ii]ndications?)|Technique|Comparisons?|Findings?"
-    r"|Impressions?|Conclusions?)):"
+    r"|COMPARISONS?|FINDINGS?|IMPRESSIONS?|CONCLUSIONS?|FINDINGS AND IMPRESSION|REPORT|OPINION)"
+    r"|(?<=[.?!;\u2013-]\s)(?P<mixed>(?:Clinical )?(?:[Hh]istory|[Ii]ndications?)|Technique|Comparisons?|Findings?"
+    r"|Impressions?|Conclusions?|(?:(?:CXR|[Cc]hest [Xx]-?[Rr]ay|[Xx]-?[Rr]ay [Cc]hest|XR [Cc]hest) )?[Rr]eport"
+    r"|CXR|Chest [Xx]-?[Rr]ay|X-?[Rr]ay [Cc]hest|XR [Cc]hest|Comments?|Opinion|Results?))(?::|\s[\u2013-](?=\s))"
 )
 """Headings in a line that holds several sections: "INDICATION: Cough. FINDINGS: Clear lungs."."""
 _BODY_HEADINGS = re.compile(rf"^(?:{_BODY_TITLE})$", re.IGNORECASE)

@@ -29,6 +29,7 @@ _POINT = re.compile(r"(?:(?<=^)|(?<=\s))\(?(\d{1,2})[.)]\s*(?=[A-Za-z_])")
 _BULLET = re.compile(r"^\s*(?:[-*\u2022\u00b7]|\(?\d{1,2}[.)])\s+")
 """The bullet or number at the beginning of a line."""
 _LONGEST_STATEMENT = 2_000  # characters
+_LONGEST_ANSWER = 8  # words and marks
 _NARROWEST = 60  # characters: no report is wrapped at less
 _NARROWEST_BY_HAND, _UNEVEN = 50, 10  # characters: a report whose lines were ended by hand, and by how much they differ
 _DENYING = re.compile(r"(?:there (?:is|are) )?(?:no|without|negative for)\b", re.IGNORECASE)
@@ -63,8 +64,19 @@ def statements(text: str) -> list[str]:
     for block in blocks(text):
         for point in _points(block):
             for sentence in _SENTENCE_END.split(point):
-                found += [part.strip() for part in _divided(sentence) if part.strip(" \t\n.")]
+                parts = [part.strip() for part in _divided(sentence) if part.strip(" \t\n.")]
+                if found and parts and _is_answer(parts[0], found[-1]):
+                    found[-1] = f"{found[-1]} {parts.pop(0)}"
+                found += parts
     return found
+
+
+def _is_answer(sentence: str, before: str) -> bool:
+    """Whether a sentence answers what a template asks, in a few words that name nothing: "Small, bilateral."."""
+    if not before.endswith("?") or _finding_named(before.rstrip("?")) is None:
+        return False
+    stems = stems_of(sentence.rstrip("."))
+    return 0 < len(stems) <= _LONGEST_ANSWER and not any(findings().longest_at(stems, at) for at in range(len(stems)))
 
 
 def _divided(sentence: str) -> Iterator[str]:

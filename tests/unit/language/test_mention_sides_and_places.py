@@ -55,6 +55,8 @@ CLEAR_LUNGS = ("opacity", "consolidation", "infiltrate", "airspace disease")
         ("Opacities at the lung bases.", [("opacity", {"base", "left", "right"})]),
         ("A nodule in one of the lung bases.", [("nodule", {"base"})]),
         ("No opacity at the bases.", [("opacity", {"base"})]),
+        ("Lingular nodule.", [("nodule", {"left", "lingula"})]),
+        ("Nodule in the middle lobe.", [("nodule", {"right", "middle lobe"})]),
         ("Granulomata in the right lung.", [("granuloma", {"right", "multiple"})]),
         ("Calcified left hilar granuloma.", [("calcified granuloma", {"calcified", "left", "hilum"})]),
     ],

@@ -206,7 +206,7 @@ def test_normal_controls_are_normal(query: str) -> None:
         ("edemas, sift out those with a mass", [["pulmonary edema"]], ["mass"], ()),
         ("large effusions, not small ones", [["pleural effusion, large"]], [], ()),
         ("effusions, even minimal ones", [["pleural effusion"]], [], ()),
-        ("scars in the lingula, of any extent, linear ones included", [["scar, lingula"]], [], ()),
+        ("scars in the lingula, of any extent, linear ones included", [["scar, left, lingula"]], [], ()),
         ("masses, since our students always want these", [["mass"]], [], ()),
         ("query for the archive: left scar", [["scar, left"]], [], ()),
         ("more than mild edema", [["pulmonary edema, moderate", "pulmonary edema, severe"]], [], ()),
@@ -316,7 +316,7 @@ def test_normal_controls_are_normal(query: str) -> None:
         ("on the left side, effusion", [["pleural effusion, left"]], [], ()),
         (
             "left upper, right lower or lingular mass",
-            [["mass, left, upper lobe", "mass, right, lower lobe", "mass, lingula"]],
+            [["mass, left, upper lobe", "mass, right, lower lobe", "mass, left, lingula"]],
             [],
             (),
         ),

@@ -48,6 +48,10 @@ def test_sections_keep_their_order_and_white_space_is_collapsed() -> None:
     [
         "INDICATION: Edema? FINDINGS: Clear lungs. IMPRESSION: No effusion.",
         "Indication: Edema? Findings: Clear lungs. Impression: No effusion.",
+        "Clinical details: Edema? Report: Clear lungs. Opinion: No effusion.",
+        "Clinical history - Edema? CXR: Clear lungs. Comment: No effusion.",
+        "INDICATION: Edema? REPORT: Clear lungs. CONCLUSION: No effusion.",
+        "Indication - Edema? Chest X-ray: Clear lungs. Result: No effusion.",
     ],
 )
 def test_headings_within_one_line_begin_sections_of_their_own(report: str) -> None:

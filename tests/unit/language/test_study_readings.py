@@ -64,6 +64,8 @@ def test_a_denied_side_of_another_finding_is_of_that_finding() -> None:
         "Compared with the prior radiograph, which showed tuberculosis.",
         "Compared with June, at which time there was tuberculosis.",
         "The previous radiograph from June showed tuberculosis.",
+        "FINDINGS: Given the recent pneumonia, a scar is expected.",
+        "FINDINGS: In view of previous tuberculosis, CT is advised.",
         "FINDINGS: Previous pneumonia in ___.",
         "FINDINGS: Past medical history significant for pneumonia.",
         "FINDINGS: There was a pneumonia on the prior exam.",

@@ -48,6 +48,8 @@ class ArchiveLocation(Protocol):
     """Of its cosines, compared with float32 in numpy."""
     batches: int
     """Batches written before the first round."""
+    commits_late: bool
+    """Whether the last write of a killed process may take effect after it was looked for in vain."""
 
     @property
     def description(self) -> str: ...
@@ -67,6 +69,7 @@ class ArchiveLocation(Protocol):
 class FolderLocation:
     tolerance = 0.0
     batches = 20  # enough for an int8 copy
+    commits_late = True
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -99,6 +102,7 @@ class ServerLocation:
 
     tolerance = 1e-6
     batches = 5
+    commits_late = False
 
     def __init__(self, port: int, server: StandIn | None = None) -> None:
         self._port = port

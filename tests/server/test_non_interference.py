@@ -51,5 +51,6 @@ async def test_no_call_tells_archives_apart_whose_reports_read_to_the_same_findi
     share = ("images",) if kind == "memory" else ("images", "dates")
     one, other = [build_server(lambda of=of: opener(of), share=share) for of in of_both]
     async with Client(one) as first, Client(other) as second:
-        answered = await compare(twins, (first, second), calls=CALLS, seed=19)
+        texts_of = ("query",) if kind == "iris" else ()  # the other stores see the same calls, faster
+        answered = await compare(twins, (first, second), calls=CALLS, seed=19, texts_of=texts_of)
         assert answered == {tool.name for tool in (await first.list_tools()).tools}

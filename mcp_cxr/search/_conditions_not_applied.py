@@ -16,6 +16,12 @@ if TYPE_CHECKING:
 
 _NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'before March 2018'"
 _NAME_A_FINDING = "name a finding, a device, a view or a label"
+_UNFINISHED = re.compile(
+    r"\b(?:without|with no|no|not|any|minus|excluding|except(?: for)?|other than|apart from|aside from|rather than"
+    r"|instead of)$",
+    re.IGNORECASE,
+)
+"""The end of a denial that names nothing: "but not"."""
 _DENIED_PATIENT = re.compile(r".*\sp\d{8}", re.IGNORECASE)
 
 
@@ -87,6 +93,8 @@ def _next_step(condition: str) -> str:
         return ": studies with both are found, too"
     if _DENIED_PATIENT.fullmatch(condition):
         return ": to leave out a patient, give one of the patient's images as exclude_subject_of"
+    if _UNFINISHED.search(condition):
+        return ": it names nothing; write behind it what a study must not show"
     alternatives = re.split(r"\s+or\s+", condition)
     if len(alternatives) > 1 and all(map(_is_filter, alternatives)):
         return ": search for each of these separately"

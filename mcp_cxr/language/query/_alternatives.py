@@ -130,7 +130,7 @@ def is_contrast(ruled_out: WantedFinding, wanted: Iterable[WantedFinding]) -> bo
     """Whether a size that is ruled out is merely not the one that is wanted: "large effusions, not small ones"."""
     sizes = {kind_of(value) for value in ruled_out.modifiers}
     return sizes == {"size"} and any(
-        one.name == ruled_out.name and "size" in map(kind_of, one.modifiers) for one in wanted
+        one.name == ruled_out.name and "size" in map(kind_of, one.modifiers - ruled_out.modifiers) for one in wanted
     )
 
 

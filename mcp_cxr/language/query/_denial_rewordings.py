@@ -255,7 +255,13 @@ _NOTHING_ACUTE_WITH = (
     r"(?:,?\s+(?:with|but)\s+|,\s*(?=(?:old|chronic|healed|stable|unchanged|known)\b))"
 )
 """What is there beside nothing acute: "no acute disease with a pacemaker"."""
+_DENIED_AND_WANTED = (
+    r"\b(no|without)\s+((?:[\w-]+\s+){0,3}[\w-]+)(?:\s*,\s*(?:(?:and|but)\s+)?|\s+(?:and|but)\s+)"
+    r"(?:(?:with|an?)\s+)*\2(?=\s*(?:$|[,;.]))"
+)
+"""The same finding denied and asked for: "no edema and edema"."""
 DENIAL_REWORDINGS: Final[Rewordings] = (
+    (_DENIED_AND_WANTED, r"\1 \2; with \2"),
     (_NOT_ABSENT, " "),
     (_NOT_ABSENT_CASE, r"\1"),
     (_NOT_BEFORE_NOW, r"new \1\2\3"),

@@ -57,7 +57,12 @@ def parsed_on_one_side(text: str, parse: Callable[[str], QueryMeaning]) -> Query
         tuple(new for one in group for new in (_on_sides(one, sides) if one in listed else (one,)))
         for group in meaning.wanted
     )
-    excluded = (WantedFinding(one.name, others, text=one.text) for one in meaning.findings if one in listed)
+    known = {(one.name, one.modifiers) for one in meaning.ruled_out}
+    excluded = (
+        WantedFinding(one.name, others, text=one.text)
+        for one in meaning.findings
+        if one in listed and (one.name, others) not in known
+    )
     return replace(meaning, wanted=tuple(groups), ruled_out=(*meaning.ruled_out, *excluded))
 
 

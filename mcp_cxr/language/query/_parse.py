@@ -109,7 +109,9 @@ _OPTIONAL = re.compile(
     re.IGNORECASE,
 )
 """What need not be there: "effusion with or without pneumothorax"."""
-_OR_NOT = re.compile(r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not)\s+(?!only\b)[^,;.]*)", re.IGNORECASE)
+_OR_NOT = re.compile(
+    r",?\s*\b(?P<alternative>or\s+(?:else\s+)?(?:without|no|not|normal)\s+(?!only\b)[^,;.]*)", re.IGNORECASE
+)
 """A denial among alternatives, which no filter can hold: "effusion or no edema"."""
 _PLACE_BEHIND = re.compile(
     r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s)"
@@ -149,7 +151,8 @@ def _read(query: str) -> QueryMeaning:
         rest = text if judgment != "abnormal" else without_abnormal(text)
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
         if not parsed.wanted:
-            return replace(parsed, judgment=judgment, words=(), corrections=corrections, text=text)
+            told = (*parsed.not_applied, *(word for word in parsed.words if word in ("normal", "normals")))
+            return replace(parsed, judgment=judgment, words=(), not_applied=told, corrections=corrections, text=text)
         return replace(parsed, corrections=corrections, text=text)
     if (match := _NORMAL_BUT.match(text)) and judgment_of(match["normal"], REQUEST_WORDS) == "normal":
         denials = _parsed(match["denials"])
@@ -343,12 +346,18 @@ def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:
 def _ruled_out(denied: Iterable[Mention], groups: Sequence[Sequence[WantedFinding]]) -> list[WantedFinding]:
     """Return what is ruled out; of a finding that is wanted, the kind alone: "fractures that are not acute".
 
-    A structure rules out nothing that is wanted: "effusion despite sharp costophrenic angles".
+    A structure of which several findings are denied rules out none that is wanted: "effusion despite sharp angles".
     """
+    denied = list(denied)
+    texts = [one.text for one in denied if one.joined_by not in ("or", "versus", "vs")]
     wanted, alone = {one.name for one in chain(*groups)}, {group[0].name for group in groups if len(group) == 1}
     found = [(_wanted(one, in_history=False), one.modifiers & NOT_STATED) for one in denied]
     kinds = [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
-    return [one for one in kinds if one.name not in alone or not {*one.own_stems}.isdisjoint(terms(one.name))]
+    return [
+        one
+        for one in kinds
+        if one.name not in alone or texts.count(one.text) == 1 or not {*one.own_stems}.isdisjoint(terms(one.name))
+    ]
 
 
 def _asked(name: str, modifiers: frozenset[str]) -> frozenset[str]:

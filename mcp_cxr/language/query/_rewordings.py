@@ -64,7 +64,14 @@ _QUESTION_FIRST = (
     r"\?(?=\s*(?:please\s+)?(?:show|find|list|give|get|retrieve|display|return|pull)\b)"
 )
 """A question that a request follows, and no doubt: "Has the mass grown? Show me"."""
+_STATUS = r"(?:present|absent|positive|negative|yes)"
+_STATUS_BEHIND = (
+    rf"(?<=\w)\s+({_STATUS})\s+(?!(?:and|but|or|nor|for|in|on|at|with)\b)"
+    rf"(?=(?:[\w-]+\s+){{1,4}}(?:{_STATUS}|no)\s*(?:$|[,;.]))"
+)
+"""Where a finding with its status ends and the next one begins: "mass present edema absent"."""
 _SIGNS: Final[Rewordings] = (
+    (_STATUS_BEHIND, r" \1; "),
     (r"[,;]\s*(?:and )?\+\s*(?=[a-z])|\s\+\s*(?=positive for\b)", "; with "),
     (r"[\"\u201c\u201d\u201e]", ""),
     (_QUESTION_FIRST, r"\1;"),

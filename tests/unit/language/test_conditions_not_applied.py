@@ -1,0 +1,69 @@
+"""Conditions in a query that contradict each other, and those that findings and filters cannot hold."""
+
+from __future__ import annotations
+
+import pytest
+
+from mcp_cxr.language.query import parse_query_text
+
+
+@pytest.mark.parametrize(
+    ("query", "contradictions"),
+    [
+        ("no mass and mass", ["mass"]),
+        ("no mass, mass", ["mass"]),
+        ("without a scar, but with a scar", ["scar"]),
+        ("no left mass, left mass", ["mass, left"]),
+        ("normal heart size and cardiomegaly", ["cardiomegaly"]),
+        ("cardiomegaly with a normal heart", ["cardiomegaly"]),
+        ("hilar enlargement with normal hila", ["hilar enlargement"]),
+        ("rib fracture, ribs intact", ["rib fracture"]),
+        ("small mass but not small", ["mass, small"]),
+        ("severe edema, not severe", ["pulmonary edema, severe"]),
+        ("large mass, not small", []),
+        ("cardiomegaly or normal heart size", []),
+        ("effusion despite sharp costophrenic angles", []),
+    ],
+)
+def test_a_finding_both_wanted_and_denied_is_a_contradiction_in_any_order(
+    query: str, contradictions: list[str]
+) -> None:
+    assert [one.description for one in parse_query_text(query).contradictions] == contradictions
+
+
+@pytest.mark.parametrize("query", ["mass present scar absent", "scar absent mass present", "mass yes scar no"])
+def test_a_status_ends_a_finding_without_a_comma(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.name for one in parsed.findings] == ["mass"]
+    assert [one.name for one in parsed.ruled_out] == ["scar"]
+
+
+@pytest.mark.parametrize(
+    ("query", "not_applied"),
+    [
+        ("mass without", "without"),
+        ("mass but not", "but not"),
+        ("mass, excluding", "excluding"),
+        ("mass with no.", "with no"),
+        ("cardiomegaly or normal heart size", "or normal heart size"),
+    ],
+)
+def test_a_finding_before_an_unfinished_denial_is_wanted(query: str, not_applied: str) -> None:
+    parsed = parse_query_text(query)
+    assert len(parsed.wanted) == 1
+    assert parsed.ruled_out == ()
+    assert parsed.not_applied == (not_applied,)
+
+
+@pytest.mark.parametrize(
+    ("query", "not_applied"), [("abnormal and normal films", ("normal",)), ("abnormal, not normal", ())]
+)
+def test_normal_beside_abnormal_is_named(query: str, not_applied: tuple[str, ...]) -> None:
+    parsed = parse_query_text(query)
+    assert parsed.judgment == "abnormal"
+    assert parsed.not_applied == not_applied
+
+
+def test_a_side_is_ruled_out_once() -> None:
+    parsed = parse_query_text("scar only on the left, exclude those with a scar on the right")
+    assert [one.description for one in parsed.ruled_out] == ["scar, right"]

@@ -20,6 +20,7 @@ from mcp_cxr.evaluate.inputs import (
     stored_reports,
 )
 from mcp_cxr.evaluate.metrics import Evaluation, ProtocolResult, skipped_result
+from mcp_cxr.records import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -78,7 +79,7 @@ async def evaluate(
     dataset = await load_dataset(store, split=plan.split, labels_of=labels_of)
     if fingerprint is None or not dataset.image_ids:
         raise ConfigError(
-            f"No image of the archive has split {plan.split}; name another split."
+            f"No image has split {plan.split}; a split is one of {', '.join(SPLITS)}."
             if plan.split
             else "The archive has no images to measure with; ingest some."
         )

@@ -172,9 +172,9 @@ def test_reader_reads_the_text_files_of_a_folder_without_an_archive(on_new: Comm
         (("--only", "reader"), "--reader"),
         (("--reader", "missing.csv"), "missing.csv"),
         (("--baseline", "missing.json"), "missing.json"),
-        (("--prompts", "missing.json"), "missing.json"),
-        (("--truth", "missing.csv"), "missing.csv"),
-        (("--split", "nowhere", "--only", "index"), "No image of the archive has split nowhere"),
+        (("--prompts", "missing.json"), "missing.json (No such file or directory); name a JSON file of prompts."),
+        (("--truth", "/missing/labels.csv"), "Cannot read /missing/labels.csv: it does not exist"),
+        (("--split", "nowhere", "--only", "index"), "split nowhere; a split is one of train, validate, test."),
     ],
 )
 def test_wrong_arguments_print_one_line_and_exit_2(on_labeled: Command, argv: tuple[str, ...], message: str):

@@ -66,7 +66,7 @@ class CodesFile:
                 return cls._of_rows(path.name, table)
         except (OSError, EOFError, zlib.error) as exc:
             raise ConfigError(
-                f"Cannot read {path.name}: it does not exist, is damaged, or you have no permission to read it."
+                f"Cannot read {path}: it does not exist, is damaged, or you have no permission to read it."
             ) from exc
         except (ValueError, csv.Error) as exc:
             raise ConfigError(f"{path.name} is not a CSV file in UTF-8; save it as one.") from exc

@@ -80,9 +80,11 @@ def read_prompts(path: Path) -> dict[str, tuple[str, ...]]:
         by_label = json.loads(path.read_text(encoding="utf-8"))
         prompts = {label: (value,) if isinstance(value, str) else tuple(value) for label, value in by_label.items()}
     except OSError as exc:
-        raise ConfigError(f"Cannot read {path} ({exc.strerror}).") from exc
+        raise ConfigError(f"Cannot read {path} ({exc.strerror}); name a JSON file of prompts.") from exc
     except (ValueError, TypeError, AttributeError) as exc:
         raise ConfigError(f'{path} must be a JSON object such as {{"Edema": ["pulmonary edema"]}}.') from exc
+    if not prompts:
+        raise ConfigError(f'{path} has no prompts; give a JSON object such as {{"Edema": ["pulmonary edema"]}}.')
     if unknown := [label for label in prompts if label not in LABELS]:
         raise ConfigError(f"{path}: {unknown[0]!r} is not a label. Known: {', '.join(LABELS)}.")
     if not all(
@@ -135,7 +137,7 @@ class TruthFile:
                 rows = {row[key]: {name: _VALUES[float(row[name])] for name in labels if row[name]} for row in table}
         except (OSError, EOFError, zlib.error) as exc:
             raise ConfigError(
-                f"Cannot read {path.name}: it does not exist, is damaged, or you have no permission to read it."
+                f"Cannot read {path}: it does not exist, is damaged, or you have no permission to read it."
             ) from exc
         except (StopIteration, ValueError, KeyError, TypeError, csv.Error) as exc:
             raise ConfigError(_WRONG_COLUMNS.format(name=path.name)) from exc

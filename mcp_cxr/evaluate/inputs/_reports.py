@@ -46,4 +46,4 @@ def _text(path: Path) -> str:
         with open_without_links(path) as handle:
             return handle.read(_MAX_REPORT_BYTES).decode("utf-8-sig", errors="replace")
     except OSError as exc:
-        raise ConfigError(f"Cannot read {path} ({exc.strerror}).") from exc
+        raise ConfigError(f"Cannot read {path} ({exc.strerror}); check its permissions, or remove it.") from exc

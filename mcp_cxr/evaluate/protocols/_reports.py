@@ -89,5 +89,5 @@ def _notes(queries: int, texts: int, studies: int, long: int) -> list[str]:
         f"{queries} texts among {texts}; {studies - texts} studies repeat another's text and count as one with it."
     ]
     if long:
-        notes.append(f"{long} texts are longer than the model reads.")
+        notes.append(f"{long} {'text is' if long == 1 else 'texts are'} longer than the model reads.")
     return notes

@@ -65,7 +65,9 @@ def test_a_label_has_one_or_several_prompts(tmp_path: Path) -> None:
     assert read_prompts(tmp_path / "prompts.json") == {"Edema": ("lung water",), "Fracture": ("broken rib", "fracture")}
 
 
-@pytest.mark.parametrize("text", ["[1]", "{", '{"Oedema": "x"}', '{"Edema": []}', '{"Edema": [3]}', '{"Edema": " "}'])
+@pytest.mark.parametrize(
+    "text", ["[1]", "{", "{}", '{"Oedema": "x"}', '{"Edema": []}', '{"Edema": [3]}', '{"Edema": " "}']
+)
 def test_prompts_of_another_form_are_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "prompts.json").write_text(text)
     with pytest.raises(ConfigError):

@@ -34,7 +34,8 @@ _FOREIGN_DENIALS = (
 )
 """Words for "without" and "no" in German, French, Spanish, Italian, Portuguese, Dutch, Chinese, Russian and Arabic."""
 _IS_NOT = (
-    rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither)\s+(?!{SIDES}\b)"
+    rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither(?!\s+[\w-]+\s+nor\s+[\w-]+\s+[a-z]))"
+    rf"\s+(?!{SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
 )
 """Such as "nodules that are not calcified", "effusions, but not small"."""
@@ -267,7 +268,6 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (_NOT_BEFORE_NOW, r"new \1\2\3"),
     (_OTHERS_KEPT, ""),
     (_NOTHING_ACUTE_WITH, "; with "),
-    (r"^with ([^,;.:]+?) (?:excluded|ruled out)\s*[:,;]", r"without \1; "),
     (r",\s*(?=(?:cannot|could not|unable to) (?:be )?(?:exclude|rule out)\b)", "; "),
     (r"\b(?:the )?(?:exclusion|absence) of ([^,;.]+?) is (?:required|needed|mandatory|necessary)\b", r"without \1"),
     (r"\b([a-z]{3,})-free\b(?! (?:air|fluid|gas|wall|margin)\b)", r"without \1; "),

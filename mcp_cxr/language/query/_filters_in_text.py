@@ -102,6 +102,15 @@ _EXCLUDED = re.compile(
     rf"\b{DENIES_FILTER}\s+(?P<what>[^,;.:()]{{2,60}}?)(?=\s*(?:$|[,;.:)]|(?:but|with)\b))", re.IGNORECASE
 )
 """What is left out: "excluding women under 40"."""
+_KIND_OF_PATIENTS = re.compile(
+    r"(?:(?:in|among|for|the|any|all|those)\s+)*(?:"
+    r"(?:(?:[a-z-]{2,}(?:ant|ese|ic|ing|ed|al|an|ive|ous|ory|less)|tall|thin|short|black|white|frail|sick|young(?:er)?"
+    r"|middle[\s-]aged)\s+){1,2}(?:wom[ae]n|m[ae]n|(?:fe)?males?|girls?|boys?|lad(?:y|ies)|children|adults)"
+    r"|(?:pregnant|lactating|young(?:er)?|frail|sick|tall|thin|black|white)\s+(?:patients?|people|persons?|subjects?)"
+    r"|(?:wom[ae]n|m[ae]n|(?:fe)?males?|girls?|boys?|lad(?:y|ies)|children|adults)\s+(?:who|that)\s[^,;.:()]+)",
+    re.IGNORECASE,
+)
+"""Some of the patients of one sex, whom no filter can leave out alone: "pregnant women", "men who smoke"."""
 _SAY_NO_MORE = frozenset(
     "the any all an a those that who are is aged age of in from patients patient subjects people persons individuals"
     " sex gender anyone everyone view views film films image images study studies case cases radiographs exams x-rays"
@@ -185,8 +194,8 @@ def _read(query: str) -> TextFilters:
     """Return the filters of a query in which each one that is denied stands behind what denies it."""
     text, found, denied_ids, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
-    text, views, view_choices = _views(text)
     text, limit, numbers = taken_limit(text)
+    text, views, view_choices = _views(text)
     text, date_from, date_to, unread_dates = taken_dates(text)
     text, sex, (age_from, age_to), groups = taken_patients(text)
     return TextFilters(
@@ -228,14 +237,18 @@ def _are_filters(parts: list[str], joined: str | None) -> bool:
 
 
 def _names_several(text: str) -> bool:
-    """Whether a text names filters of several kinds and nothing else: "women under 40"."""
+    """Whether a text names filters of several kinds and nothing else, or a kind of patients: "women under 40"."""
+    if _KIND_OF_PATIENTS.fullmatch(text.strip()):
+        return True
     found = _read(text) if _is_filter(text) else TextFilters("")
     has_age = found.age_from is not None or found.age_to is not None
     return sum(map(bool, (found.sex, has_age, found.view_positions, found.date_words))) > 1
 
 
 def _is_filter(text: str) -> bool:
-    """Whether a text names filters and nothing else: "patients younger than 18"."""
+    """Whether a text names filters and nothing else: "patients younger than 18"; or a kind of patients."""
+    if _KIND_OF_PATIENTS.fullmatch(text.strip()):
+        return True
     found = _read(text)
     return replace(found, text="") != TextFilters("") and _SAY_NO_MORE.issuperset(found.text.lower().split())
 

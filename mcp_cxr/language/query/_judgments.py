@@ -45,6 +45,14 @@ _ABNORMAL = re.compile(
 """A study that is not normal: "abnormal", "not a normal film", "anything wrong"."""
 
 
+_PLACE = re.compile(
+    r"\b(?:(?:in|of|at|on|with|within) (?:(?:the|either|both) )?)?"
+    r"(?:(?:left|right) )?(?:lungs?|lung fields?|heart|bones|ribs|spine|pleura|pleural space|chest wall|hila|aorta"
+    r"|diaphragm|trachea|soft tissues)\b"
+)
+"""Where something is abnormal: "in the lungs"."""
+
+
 def judgment_of(text: str, request_words: Collection[str]) -> Judgment | None:
     """Return what a query says of a study as a whole; None if it asks for something else, too.
 
@@ -60,6 +68,15 @@ def judgment_of(text: str, request_words: Collection[str]) -> Judgment | None:
     if judgments <= {"normal", "no finding", "no acute finding"}:
         return "normal" if "normal" in judgments else "no finding"
     return _judgment_of_statement(text, request_words)
+
+
+def place_of_abnormal(text: str, named: Collection[str]) -> tuple[str, ...]:
+    """Return where a query asks for anything abnormal, as written, if its findings or modifiers do not name it."""
+    return tuple(
+        one[0]
+        for one in _PLACE.finditer(normalize(text))
+        if not any(name in one[0] or one[0] in name for name in named)
+    )
 
 
 def without_abnormal(text: str) -> str:

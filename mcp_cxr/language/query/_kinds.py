@@ -19,6 +19,12 @@ _KIND_LEFT_OUT = re.compile(
     re.IGNORECASE,
 )
 """A kind of what was named before: "effusions, without small ones"."""
+_NEITHER = re.compile(
+    r"\bneither\s+(?:an?\s+)?(?P<kind>[\w-]+)\s+nor\s+(?:an?\s+)?(?P<other_kind>[\w-]+)\s+(?P<noun>[a-z]{4,})"
+    r"(?=\s*(?:$|[,;.]|\b(?:but|and|with)\b))",
+    re.IGNORECASE,
+)
+"""Two kinds that are left out, before their noun: "neither calcified nor cavitary nodules"."""
 _ONE = re.compile(r"(?<!without )(?<!without a )\b(?P<kind>[\w-]+)\s+ones?\b", re.IGNORECASE)
 """The same where nothing is left out: "right effusion or left one"."""
 _KIND_BEHIND = re.compile(
@@ -129,9 +135,18 @@ def with_kinds_named(text: str) -> str:
             return match[0]
         return "without " + ", without ".join(f"{kind} {noun}" for kind in kinds)
 
-    text = _with_sides_apart(text)
+    text = _with_sides_apart(_NEITHER.sub(_without_either, text))
     text = _with_kinds_before(_ONE.sub(_named_one, text, count=_MOST_KINDS))
     return _KIND_LEFT_OUT.sub(named, text, count=_MOST_KINDS)
+
+
+def _without_either(match: re.Match[str]) -> str:
+    """Return each of two kinds behind "without", with their noun if it names a kind of it."""
+    noun = match["noun"]
+    if not mentions_findings(noun):
+        return match[0]
+    kinds = (match["kind"], match["other_kind"])
+    return "without " + ", without ".join(f"{kind} {noun}" if _is_kind(kind, noun) else kind for kind in kinds)
 
 
 def with_lists_joined(text: str) -> str:

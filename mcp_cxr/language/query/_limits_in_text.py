@@ -36,6 +36,8 @@ _RESULT_NOUNS = (
     r"|pictures?|scans?|normals?|wom[ae]n|m[ae]n|people|subjects|children)"
 )
 """What is counted as results: "20 cases"."""
+_VIEW = r"(?:pa|ap|frontal|lateral(?=\s+(?:chest|views?|films?|images?|radiographs?|x-?rays?|projections?|cxrs?)\b))"
+"""A view of the image between a number of results and a finding: "5 PA pneumonia"."""
 _EACH_NUMBER = re.compile(
     r"(?:^|(?<=[,;:.])\s*|\b(?:show|find|get|give|need|want|return|retrieve|me|us)\s+)"
     rf"(?P<named>(?P<first>{_NUMBER})\s+(?P<what>(?:(?!(?:and|or|with|of)\b)[a-z-]+\s+){{0,3}}"
@@ -52,7 +54,7 @@ _LIMIT = re.compile(
     r"\s+(?:me\s+|us\s+|up\s+|out\s+|with\s+|just\s+|only\s+|to\s+(?:see|get|have)\s+)*"
     r"(?:(?:to|at\s+most|up\s+to|about|around|roughly|approximately|some|exactly)\s+)?"
     rf"(?:the\s+)?(?:top[\s-]+|first\s+|best\s+)?(?P<number>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
-    rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of(?!\s+{_FEW}\s+(?!{_RESULT_NOUNS}\b)[a-z]))\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
+    rf"|\b(?:(?:top|first|best)[\s-]+|(?:limit(?:ed)?|max(?:imum)?)(?:\s+(?:to|of)(?!(?<!limit to)\s+{_FEW}\s+(?!{_RESULT_NOUNS}\b)[a-z])\s+|\s*[:=]\s*|\s+)|[nk]\s*=\s*)(?P<top>{_NUMBER})"
     rf"\b(?!\s*{_NOT_OF_RESULTS})(?:\s+(?:results|hits))?"
     rf"|\b(?:ideally|preferably|about|around|say)\s+(?P<about>{_NUMBER})\s+of\s+(?:them|these|those)\b"
     rf"|\b(?:(?:at most|no more than|up to|only)\s+)?(?P<results>{_NUMBER})\s+(?:results?|hits?|examples?)\b"
@@ -61,6 +63,7 @@ _LIMIT = re.compile(
     rf"(?P<counted>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})(?!\s+{_RESULT_NOUNS}\s+(?:per|(?:of|for|from)\s+(?:each|every))\b)\s+(?=(?:(?!(?:of|with|on|in)\b)[a-z-]+\s+){{0,2}}{_RESULT_NOUNS}\b)"
     rf"|^\s*(?:need|want)(?:ed)?\s+(?P<needed>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|(?:^\s*|\bthe\s+)(?P<latest>{_NUMBER})\s+(?=(?:most recent|latest|newest|oldest|earliest)\b)"
+    rf"|^\s*(?P<viewed>{_NUMBER})\s+(?={_VIEW}\b)"
     rf"|^\s*(?:up to|at most|no more than)\s+(?!{_FEW}\b)(?P<most>{_NUMBER})\b(?!\s*{_NOT_OF_RESULTS})"
     rf"|\b(?:just|only|at most|up to|no more than)\s+(?P<only>{_NUMBER})\s*(?=[:,.]|$)"
     rf"|(?:^|[,;.:])\s*(?P<random>{_NUMBER})\s+random\b"

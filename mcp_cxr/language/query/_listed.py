@@ -54,6 +54,7 @@ _ALL = re.compile(
 )
 """A list that must be there as a whole: "all three: a mass, edema or congestion, and an effusion"."""
 _EXCLUSION = re.compile(
+    r"(?<!nothing )(?<!nothing is )(?<!none )(?<!none are )"
     r"\b(?:(?:must|should|may|shall|do|does)\s+not\s+(?:have|include|contain|show|be\s+present)|forbidden"
     r"|prohibited|ineligible"
     r"|unwanted|undesired|disallowed|exclu(?:ded?|ding|sions?)|reject(?:ed)?|omit|avoid|skip|negat(?:ed|ives?|ions?)"
@@ -65,6 +66,12 @@ _EXCLUSION = re.compile(
 """A list that is left out: "Exclusion criteria: edema, pneumothorax"."""
 
 
+_WITH_EXCLUDED = re.compile(
+    r"^with (?!nothing\b|no )(?P<list>[^,;.:]+?) (?:excluded|ruled out|left out|absent|denied)\s*[:,;]", re.IGNORECASE
+)
+"""What is left out, before what is wanted: "with edema excluded: pneumothorax"."""
+
+
 def with_choices_joined(query: str) -> str:
     """Return a query with "or" in lists of which one will do, and "with" before each item of those that need all."""
     query = _CHOICE_BEHIND.sub(r"any of the following: \g<list>", query)
@@ -74,6 +81,7 @@ def with_choices_joined(query: str) -> str:
 
 def with_exclusions_joined(query: str) -> str:
     """Return a query with "without", and "or" between the items, for the lists of what it leaves out."""
+    query = _WITH_EXCLUDED.sub(r"without \g<list>; ", query)
     return _EXCLUSION.sub(lambda match: f" without {_either(match['list'])}", query)
 
 

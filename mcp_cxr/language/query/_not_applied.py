@@ -46,7 +46,10 @@ _NAMES: Final = {
     ),
     "alone": (
         r"\b(?P<alone>(?:nothing(?: abnormal)?|no (?:other )?(?:findings?|abnormalit(?:y|ies))"
-        r"|(?:normal|unremarkable|negative|clean|clear)(?:\s+[\w-]+){0,3}?)"
+        r"|(?<!lungs )(?<!heart )(?<!mediastinum )(?<!bones )(?<!pleura )(?<!lungs are )(?<!lungs look )(?<!heart is )"
+        r"(?:normal|unremarkable|negative|clean|clear)(?!(?:\s+[\w-]+){0,2}?\s+"
+        r"(?:heart|lungs?|mediastinum|bones|pleura|aorta|hila|angles|bases|apices)(?:\s+and\s+[\w-]+)?\s+but\b(?!\s+for\b))"
+        r"(?:\s+[\w-]+){0,3}?)"
         r"\s+(?:but(?: for)?|except(?:ing)?(?: for)?|other than|besides|apart from|aside from|save for|bar"
         rf"|with the exception of))\b(?!\s+(?:(?:in|for)\s+)?(?:when|where|if|those|with|{ANYONE})\b)"
     ),
@@ -60,6 +63,16 @@ _NAMES: Final = {
         rf"|(?:without|no|{LEAVE_OUT})\s+(?:(?:the|any|all)\s+)?{_UNSURE}(?=(?:\s+or\s+[a-z]+)?\s+{_MENTIONS})"
         r"|(?:without|no)\s+(?:any\s+)?hedg(?:ing|es?))"
         rf"(?:(?:\s*,\s*|\s+(?:n?or|and)\s+)(?:{_UNSURE}|likely))*(?:\s+{_MENTIONS})?)(?=\s*(?:$|[,;.)]))\)?"
+    ),
+    "small": (
+        r"(?P<small>\b(?:without|(?:with\s+)?no)\s+(?:an?\s+|any\s+)?(?:(?!\bor\b)[^,;.])+?,?\s+or\s+(?:else\s+)?"
+        r"(?:with\s+)?(?:only|just|merely|at\s+(?:the\s+)?most)\s+(?:an?\s+)?"
+        r"(?:small|tiny|trace|minimal|mild|slight|minor|little)\b(?:(?!\b(?:and|but|with)\b)[^,;.])*)"
+    ),
+    "same_side": (
+        r",?\s*\b(?P<same_side>(?<!nothing )(?<!none )(?<!not )(?<!clear )(?<!normal )(?:on|at|in)\s+(?:the\s+|its\s+)?"
+        r"(?:very\s+)?(?:same|opposite|other|contralateral|ipsilateral)\s+(?:side|lung|hemithorax|lobe|zone|base|place"
+        r"|location)s?|(?:ipsi|contra)lateral(?:ly)?)\b"
     ),
     "measure": (
         r"(?P<measure>"
@@ -122,7 +135,7 @@ _NAMES: Final = {
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
-        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|(?:a )?maximum of)\s+"
+        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to|(?:a )?maximum of)\s+"
         rf"{_NUMBER}){_OF_FINDINGS}"
     ),
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"

@@ -32,9 +32,10 @@ from mcp_cxr.language.query._alternatives import (
     without_joins,
 )
 from mcp_cxr.language.query._beside_history import parsed_beside_history
+from mcp_cxr.language.query._denied_words import ruled_out_and_told
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
-from mcp_cxr.language.query._judgments import judgment_of, without_abnormal
+from mcp_cxr.language.query._judgments import judgment_of, place_of_abnormal, without_abnormal
 from mcp_cxr.language.query._kinds import (
     mentions_findings,
     query_mentions,
@@ -151,7 +152,9 @@ def _read(query: str) -> QueryMeaning:
         rest = text if judgment != "abnormal" else without_abnormal(text)
         parsed = _parsed(rest) if judgment == "abnormal" else QueryMeaning()
         if not parsed.wanted:
-            told = (*parsed.not_applied, *(word for word in parsed.words if word in ("normal", "normals")))
+            normal = (word for word in parsed.words if word in ("normal", "normals"))
+            places = place_of_abnormal(text, parsed.modifiers) if judgment == "abnormal" else ()
+            told = (*parsed.not_applied, *normal, *places)
             return replace(parsed, judgment=judgment, words=(), not_applied=told, corrections=corrections, text=text)
         return replace(parsed, corrections=corrections, text=text)
     if (match := _NORMAL_BUT.match(text)) and judgment_of(match["normal"], REQUEST_WORDS) == "normal":
@@ -166,6 +169,8 @@ def _read(query: str) -> QueryMeaning:
         parsed = replace(parsed, not_applied=(*parsed.not_applied, match[0]))
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
+    ruled_out_words, told = ruled_out_and_told(text, parsed.ruled_out_words, parsed.not_applied)
+    parsed = replace(parsed, ruled_out_words=ruled_out_words, not_applied=(*parsed.not_applied, *told))
     return replace(parsed, corrections=corrections, text=text)
 
 

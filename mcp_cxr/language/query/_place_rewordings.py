@@ -77,7 +77,22 @@ _ANGLE_BEHIND = (
     rf"((?:(?:the|both|{SIDES}|lateral|posterior)\s+)*)angles?\b"
 )
 """The same with what it is before it: "blunting of the left angle"."""
+_STRUCTURE = r"(?:the\s+)?(?:heart|mediastinum|pleura|bones|ribs|hila|aorta|diaphragm)"
+_AND = r"\s*(?:,\s*(?:and\s+)?|\s+and\s+|&)\s*"
+_NORMAL = r"(?:normal|healthy|unremarkable|negative|clear|fine|within normal limits|wnl)"
+_NORMAL_LISTED = rf"(?<!not )(?<!no )(?<!without )\b{_NORMAL}\s+"
+_LISTED_NORMAL = (
+    rf"(?:\s*:\s*|\s+)(?:(?:are|is|look|looks|appear|both|all|being|that|which|seem)\s+)*{_NORMAL}\b(?!\s+heart\b)"
+)
+_LUNGS_FIRST = rf"(?:the\s+)?lungs{_AND}({_STRUCTURE}(?:{_AND}{_STRUCTURE})*)"
+_LUNGS_BEHIND = rf"({_STRUCTURE}(?:{_AND}{_STRUCTURE})*){_AND}(?:the\s+)?lungs((?:{_AND}{_STRUCTURE})*)"
+"""Structures that are normal together with the lungs, which reports call clear: "normal heart and lungs"."""
 PLACE_REWORDINGS: Final[Rewordings] = (
+    (rf"{_NORMAL_LISTED}{_LUNGS_FIRST}\b", r"clear lungs, \1 normal"),
+    (rf"{_NORMAL_LISTED}{_LUNGS_BEHIND}\b", r"clear lungs, \1\2 normal"),
+    (rf"{_NORMAL_LISTED}({_STRUCTURE}(?:{_AND}{_STRUCTURE})+)\b(?! normal)", r"\1 normal"),
+    (rf"\b{_LUNGS_BEHIND}{_LISTED_NORMAL}", r"clear lungs, \1\2 normal"),
+    (rf"\b{_LUNGS_FIRST}{_LISTED_NORMAL}", r"clear lungs, \1 normal"),
     (r"\bangles (?:that|which) are not blunted\b", "sharp angles"),
     (r"\b(?:lateral|posterior) (?:or|and) (?:lateral|posterior) (?=(?:costophrenic |cp )?(?:angles|sulci)\b)", ""),
     (_ANGLE_BEFORE, "costophrenic angle "),
@@ -90,7 +105,10 @@ PLACE_REWORDINGS: Final[Rewordings] = (
     (r"\b(?:not (?:fully|completely|properly|well)) blown up\b", "not fully inflated"),
     (r"\b(with|has|have|having) (?:an?|any|some) line\b(?! (?:of|in|at|through|across)\b)", r"\1 a catheter"),
     (_NOTHING_WRONG_AT, "normal "),
-    (r"\bnormal (lungs|(?:lung )?bases|apices)\b|\b(lungs|(?:lung )?bases|apices)(?: are)? normal\b", r"clear \1\2"),
+    (
+        r"\b(?:normal|healthy) (lungs|(?:lung )?bases|apices)\b|\b(lungs|(?:lung )?bases|apices)(?: are)? normal\b",
+        r"clear \1\2",
+    ),
     (rf"\blow (?:down )?in (?:the )?({SIDES}) lung\b", r"at the \1 base"),
     (rf"\bhigh (?:up )?in (?:the )?({SIDES}) lung\b", r"at the \1 apex"),
     (rf"\b({_HARDWARE})(\s*(?:,|or|and|/)\s*)(?:an?\s+|any\s+)?lines?\b", r"\1\2catheter"),

@@ -44,7 +44,7 @@ _NOT_ASKED = (
     r"[,;.]?\s*\b(?:(?:and|but|it)\s+)*(?:(?:do(?:es)? not|never) matter|(?:(?:i|we)\s+)?do not (?:care|mind)"
     r"|(?:is|are) (?:irrelevant|immaterial|of no importance))\s+(?:whether|if)\b[^,;.]*"
     r"|[,;.]?\s*\bwhether\b[^,;.]*?\s(?:is\s+(?:immaterial|irrelevant|unimportant|of no importance)|does not matter)\b"
-    r"|[,;.]?\s*\b(?:never|(?:i|we) do not) mind\b[^,;.]*"
+    r"|[,;.]?\s*\b(?<!not )(?<!never )(?:(?:never|(?:i|we) do not) mind|forget|never you mind)\b[^,;.]*"
     r"|[,;(.]\s*(?:but\s+)?[^,;.()]+?\s+(?:(?:need|does|do)\s+not\s+(?:need\s+to\s+)?(?:be|have\s+to\s+be)"
     r"|(?:may|might|can) or (?:(?:may|might|can)\s+)?not be)\s+"
     r"(?:present|mentioned|reported|there|seen|stated|described|shown)\b"
@@ -177,7 +177,13 @@ _FINE = (
     r"(?=\s*(?:$|[,;.)]|and\b|but\b))"
 )
 """A structure that is normal in everyday words: "heart looks fine"."""
+_INTERJECTION = (
+    r"^\W*(?:no|nope|sorry|wait|actually)\b\s*(?:[,;.!\u2013-]+\s*(?:(?:sorry|wait|actually|rather)\s*,?\s*)?"
+    r"(?=(?:i|we|not|only|just|show|find|give|the|this|that|instead|rather)\b)|(?=(?:i|we) (?:mean|meant|want\w*)\b))"
+)
+"""What answers a result before and denies nothing: "no, I meant", "sorry, only"."""
 REQUEST_REWORDINGS: Final[Rewordings] = (
+    (_INTERJECTION, ""),
     (_HISTORY_THEN, r"history of \1; with "),
     (_NOT_GONE, "improved"),
     (r"(?<=\w)\s+not new(?=\s*(?:$|[,;.)]))", " that is not new"),

@@ -24,7 +24,7 @@ _LEFT_OUT_BY = (
     r"|(?:leav|sett|putt)ing aside|as opposed to|less(?=\s+(?:the|those|any|all)\b)|(?:we|i) have no use for"
     r"|(?:do|does|would|did|will) not (?:wish|want|need|intend|care for)(?: for)?"
     r"(?: to (?:see|have|get|include|receive|be shown|find))?"
-    r"|(?:ignore|disregard|discard|drop|remove)"
+    r"|(?:ignor|disregard)(?:e|ing)?|(?:discard|drop|remove)"
     rf"(?=\s+(?:the|any|all|every|those|anything|everything|{STUDIES})\b)"
     r"|(?:exclud(?:e|es|ing)|(?:dropp|remov|ignor|disregard|discard|eliminat)ing|eliminate|get(?:ting)? rid of"
     rf"|hold(?:ing)? back|bar){_THOSE}"

@@ -12,7 +12,7 @@ from typing import Final
 
 from mcp_cxr.language.query._place_rewordings import PLACE_REWORDINGS
 from mcp_cxr.language.query._request_rewordings import REQUEST_REWORDINGS
-from mcp_cxr.language.query._shared_patterns import HEART, IS, SIDES, STUDIES, Rewordings
+from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, HEART, IS, SIDES, STUDIES, Rewordings
 from mcp_cxr.language.query._size_rewordings import SIZE_REWORDINGS
 
 _CANNOT = r"\b(can(?:\s*not|['\u2019]t)|could(?: not|n['\u2019]t)|unable to)"
@@ -135,7 +135,15 @@ _HISTORY_AND_NOW = (
 """Where what the image shows follows a history: "history of COPD, now with pneumonia"."""
 _WHERE_TO = r"(?:up|down|on|from|over|in|into|to|too|through|past|beyond|wrong)"
 """Words behind "gone" that say where something went, not that it resolved: "up"."""
+_HEART_IS = rf"\b{HEART}s?\s+(?:(?:that|which|is|are|was|were|being|looks?|appears?|seems?|much|clearly|far)\s+)*"
+_THAN_NORMAL = (
+    rf"(?:bigger|larger|greater|wider|broader)\s+than\s+(?:the\s+|an?\s+)?(?:{AS_IT_SHOULD_BE}|average)"
+    r"(?:\s+(?:heart|size|one))?\b"
+)
+"""Of a heart that is too large, and has not changed: "bigger than normal"."""
 _CHANGES: Final[Rewordings] = (
+    (_HEART_IS + _THAN_NORMAL, "cardiomegaly"),
+    (rf"{_HEART_IS}(?:not|no)\s+(?:any\s+)?{_THAN_NORMAL}", "normal heart size"),
     (_NOT_BEFORE, "new"),
     (_SAME, "unchanged"),
     (

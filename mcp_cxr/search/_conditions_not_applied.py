@@ -22,6 +22,9 @@ _UNFINISHED = re.compile(
     re.IGNORECASE,
 )
 """The end of a denial that names nothing: "but not"."""
+_SECOND_GROUP = re.compile(
+    r"(?:vs|versus)\b|(?:present|presence|positive) \w+\.? (?:absent|absence|negative)", re.IGNORECASE
+)
 _DENIED_PATIENT = re.compile(r".*\sp\d{8}", re.IGNORECASE)
 
 
@@ -91,6 +94,8 @@ def _next_step(condition: str) -> str:
     """Return what follows from a condition that is not applied, or what to do instead."""
     if condition.lower() == "not both":
         return ": studies with both are found, too"
+    if _SECOND_GROUP.match(condition):
+        return ": search for each group separately"
     if _DENIED_PATIENT.fullmatch(condition):
         return ": to leave out a patient, give one of the patient's images as exclude_subject_of"
     if _UNFINISHED.search(condition):

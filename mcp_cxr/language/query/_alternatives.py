@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from mcp_cxr.language._document_terms import dimension_of
-from mcp_cxr.language._vocabulary import SIDES, normalize
+from mcp_cxr.language._vocabulary import SIDES, ancestors, normalize
 from mcp_cxr.language.reader import modifier_values, modifiers_in
 
 if TYPE_CHECKING:
@@ -25,9 +25,9 @@ CHANGED_OR_GONE: Chain = tuple(frozenset({value}) for value in ("improved", "wor
 _WITH_SIDE = frozenset({*SIDES, "lingula"})
 """Values that state a side: the lingula is on the left."""
 _FEWEST = 2  # alternatives
-_JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")
+_JOINED = re.compile(r"\s*(?:,\s*)?(?:or|nor|to|vs|versus|/|,)\s*(?:(?:in|on|at)\s+)?(?:(?:the|an?)\s+)?")
 """Between the alternatives of a chain: ", or in the"."""
-_ALTERNATIVE = re.compile(r"\b(?:or|nor|to)\b")
+_ALTERNATIVE = re.compile(r"\b(?:or|nor|to|vs|versus)\b")
 _SIDED = re.compile(r"(?P<side>\b(?:left|right))[ -]sided\b", re.IGNORECASE)
 
 
@@ -165,3 +165,21 @@ def _are_alternatives(first: Sequence[WantedFinding], second: Sequence[WantedFin
     of_first = {values for values in chain if all(values <= one.modifiers for one in first[-1:])}
     of_second = {values for values in chain if all(values <= one.modifiers for one in second)}
     return first[-1].name == second[0].name and bool(of_first) and bool(of_second) and of_first != of_second
+
+
+def not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[WantedFinding, ...], ...]:
+    """Return the groups, each once, without those that another one implies."""
+    found = {tuple((one.description, one.is_hedged) for one in group): group for group in reversed(list(groups))}
+    return tuple(
+        group for group in reversed(found.values()) if not any(_is_implied_by(group, other) for other in found.values())
+    )
+
+
+def _is_implied_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
+    """Whether each finding of another group is a kind of the only one of a group: "a mass, a left mass"."""
+    one = group[0]
+    return (
+        len(group) == 1
+        and not one.modifiers
+        and all(one.name in ancestors(each.name) or (one.name == each.name and each.modifiers) for each in other)
+    )

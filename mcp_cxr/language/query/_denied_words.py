@@ -18,15 +18,16 @@ if TYPE_CHECKING:
 _GENERAL = frozenset(
     map(
         stem,
-        "abnormality abnormal active activity anomaly appearance aspect baseline being cause change clinical clue comparison"
-        " complaint complication concern contour course cure current day difference difficulty discomfort disease disorder"
-        " distress doubt effect entity episode error event explanation extent fact feature form group growth hint"
-        " history idea illness improvement impression indication interest intervention involvement issue kind lead level"
-        " limit limitation location management mark material matter medical medication mind minute morphology"
-        " name need note number object option order ongoing organ other pathology pattern place point position problem"
-        " process progress progression quality question reason recurrence risk severe severity shape sharp side"
-        " significance significant size sort source spot stage structure suspicion symptom syndrome system technique"
-        " therapy thing time treatment trend trouble type urgency use view visit way word work worry".split(),
+        "abnormal abnormality active activity anomaly appearance aspect baseline being cause change clinical"
+        " clue comparison complaint complication concern contour course cure current day difference difficulty"
+        " discomfort disease disorder distress doubt effect entity episode error event explanation extent fact"
+        " feature form group growth hint history idea illness impression improvement indication interest"
+        " intervention involvement issue kind level limit limitation location management mark material"
+        " matter medical medication mind minute morphology name need note number object ongoing option order"
+        " organ other pathology pattern place point position problem process progress progression quality"
+        " question reason recurrence risk severe severity shape sharp side significance significant size sort"
+        " source spot stage structure suspicion symptom syndrome system technique therapy thing time treatment"
+        " trend trouble type urgency use view visit way word work worry".split(),
     )
 )
 """Stems of words that say too little to leave a study out for: most reports have some of them."""

@@ -111,6 +111,13 @@ _KIND_OF_PATIENTS = re.compile(
     re.IGNORECASE,
 )
 """Some of the patients of one sex, whom no filter can leave out alone: "pregnant women", "men who smoke"."""
+_HAVE = r"(?:with|having|who have|showing)"
+_EACH_SEX = re.compile(
+    rf"\b(?P<sex>wom[ae]n|m[ae]n|(?:fe)?males?)\s+(?P<what>{_HAVE}\s[^,;.:()]+?),?\s+(?:and|or|but|vs\.?|versus)\s+"
+    rf"(?P<other>wom[ae]n|m[ae]n|(?:fe)?males?)\s+(?P<other_what>{_HAVE}\s[^,;.:()]+)",
+    re.IGNORECASE,
+)
+"""A group of patients of each sex, which no filter can hold: "men with edema and women with effusion"."""
 _SAY_NO_MORE = frozenset(
     "the any all an a those that who are is aged age of in from patients patient subjects people persons individuals"
     " sex gender anyone everyone view views film films image images study studies case cases radiographs exams x-rays"
@@ -184,7 +191,13 @@ class TextFilters:
 
 def read_text_filters(query: str) -> TextFilters:
     """Return the filters that the words of a query name, and the words that remain."""
-    text = _EXCLUDED_LIST.sub(_excluded_one_by_one, _QUOTES.sub("", query))
+    text = _QUOTES.sub("", query)
+    each = _EACH_SEX.search(text)
+    if each and (each["sex"][0] in "mM") is not (each["other"][0] in "mM"):
+        groups = f"studies {each['what']} versus studies {each['other_what']}"
+        found = read_text_filters(f"{text[: each.start()]}{groups}{text[each.end() :]}")
+        return replace(found, not_applied=(each[0], *found.not_applied))
+    text = _EXCLUDED_LIST.sub(_excluded_one_by_one, text)
     several = [match for match in _EXCLUDED.finditer(text) if _names_several(match["what"])]
     found = _read(_EXCLUDED.sub(lambda match: " " if _names_several(match["what"]) else match[0], text))
     return replace(found, not_applied=(*(match[0] for match in several), *found.not_applied))

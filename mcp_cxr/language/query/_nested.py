@@ -49,10 +49,10 @@ def parsed_nested(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
         return None
     if match := _AND_THEN_OR.match(text):
         parts = [parse(part) for part in match.groups()]
-        return _either(parts[0], parts[1], "") if all(one.findings and not one.ruled_out for one in parts) else None
+        return either(parts[0], parts[1], "") if all(one.findings and not one.ruled_out for one in parts) else None
 
     if (match := _OR_ELSE.match(text)) and (first := parse(match["first"])).findings:
-        return _either(first, parse(match["second"].split(maxsplit=1)[1]), match["second"])
+        return either(first, parse(match["second"].split(maxsplit=1)[1]), match["second"])
 
     def opened(match: re.Match[str]) -> str:
         inside = parse(match["inside"])
@@ -92,7 +92,7 @@ def _alternatives(tokens: list[str], parse: Callable[[str], QueryMeaning]) -> Qu
     while tokens and tokens[0].startswith(":or"):
         before = list(tokens)
         other = _joined(tokens, parse)
-        meaning = _either(meaning, other, _written(before[: len(before) - len(tokens)]))
+        meaning = either(meaning, other, _written(before[: len(before) - len(tokens)]))
     return meaning
 
 
@@ -168,7 +168,7 @@ def both(first: QueryMeaning, second: QueryMeaning) -> QueryMeaning:
     )
 
 
-def _either(first: QueryMeaning, second: QueryMeaning, text: str) -> QueryMeaning:
+def either(first: QueryMeaning, second: QueryMeaning, text: str) -> QueryMeaning:
     """Return the meaning of two parts that "or" joins: each group of one with each of the other.
 
     Args:

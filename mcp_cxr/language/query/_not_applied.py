@@ -74,6 +74,10 @@ _NAMES: Final = {
         r"(?:very\s+)?(?:same|opposite|other|contralateral|ipsilateral)\s+(?:side|lung|hemithorax|lobe|zone|base|place"
         r"|location)s?|(?:ipsi|contra)lateral(?:ly)?)\b"
     ),
+    "presence": (
+        r",?\s*\b(?P<presence>(?:present|presence|positive|positives)(?:\s*,)?\s+(?:vs\.?|versus|or|and)\s+(?:the\s+)?"
+        r"(?:absent|absence|negative|negatives)\b)(?:\s+(?:cases|studies|examples|images))?(?:\s+(?:of|for)\b)?"
+    ),
     "measure": (
         r"(?P<measure>"
         r"(?:(?:between|over|under|above|below|exceeding|at least|at most|up to"
@@ -135,8 +139,8 @@ _NAMES: Final = {
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
-        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to|(?:a )?maximum of)\s+"
-        rf"{_NUMBER}){_OF_FINDINGS}"
+        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to"
+        rf"|(?:a )?maximum of)\s+{_NUMBER}){_OF_FINDINGS}"
     ),
     "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"
     + _NUMBER

@@ -29,9 +29,11 @@ from mcp_cxr.language.query._alternatives import (
     is_contrast,
     joined_groups,
     kind_of,
+    not_implied,
     without_joins,
 )
 from mcp_cxr.language.query._beside_history import parsed_beside_history
+from mcp_cxr.language.query._compared_groups import parsed_groups, with_groups_compared
 from mcp_cxr.language.query._denied_words import ruled_out_and_told
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
@@ -105,7 +107,7 @@ _BOTH_FINDINGS = re.compile(
 )
 """No sides: "both effusion and edema"."""
 _OPTIONAL = re.compile(
-    r",?\s*\bwith(?:\s+(?:or|and)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in"
+    r",?\s*\bwith(?:\s+(?:or|and|vs\.?|versus)\s+|\s*/\s*)without\s+(?:an?\s+|any\s+)?(?P<what>(?:(?!\b(?:and|but|with|in"
     r"|on)\b)[^,.;])+)",
     re.IGNORECASE,
 )
@@ -143,7 +145,7 @@ def parse_query_text(query: str) -> QueryMeaning:
 
 
 def _read(query: str) -> QueryMeaning:
-    text, corrections = worded_as_reports(query), tuple[Correction, ...]()
+    text, corrections = worded_as_reports(with_groups_compared(query)), tuple[Correction, ...]()
     is_foreign = has_foreign_words(query)
     if not is_foreign:
         text, corrections = corrected(text, REQUEST_WORDS)
@@ -175,10 +177,9 @@ def _read(query: str) -> QueryMeaning:
 
 
 def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
-    if most_parts and (nested := parsed_nested(text, lambda part: _parsed(part, most_parts - 1))) is not None:
-        return nested
-    if most_parts and (apart := parsed_beside_history(text, lambda part: _parsed(part, most_parts - 1))) is not None:
-        return apart
+    for parsed_apart in (parsed_nested, parsed_groups, parsed_beside_history) if most_parts else ():
+        if (apart := parsed_apart(text, lambda part: _parsed(part, most_parts - 1))) is not None:
+            return apart
     if most_parts and (parsed := _parsed_in_parts(text, most_parts - 1)) is not None:
         return parsed
     text = _OPTIONAL.sub(r" \g<what>", _BOTH_FINDINGS.sub("", text))
@@ -195,7 +196,7 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
     denied = _unique(one for statement in statements(text) for one in changes_denied(statement))
     ruled_out = _ruled_out([one for one in findings if _is_ruled_out(one)], groups)
     return QueryMeaning(
-        wanted=_not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
+        wanted=not_implied([alternatives(group, (*chains, CHANGED_OR_GONE)) for group in groups]),
         ruled_out=tuple(
             one
             for one in alternatives(ruled_out, chains_of_denials(chains, groups))
@@ -318,24 +319,6 @@ def _groups(wanted: Sequence[Mention], *, in_history: bool) -> tuple[tuple[Wante
         else:
             groups.append([finding])
     return tuple(map(_unique, groups))
-
-
-def _not_implied(groups: Iterable[tuple[WantedFinding, ...]]) -> tuple[tuple[WantedFinding, ...], ...]:
-    """Return the groups, each once, without those that another one implies."""
-    found = {tuple((one.description, one.is_hedged) for one in group): group for group in reversed(list(groups))}
-    return tuple(
-        group for group in reversed(found.values()) if not any(_is_implied_by(group, other) for other in found.values())
-    )
-
-
-def _is_implied_by(group: Sequence[WantedFinding], other: Sequence[WantedFinding]) -> bool:
-    """Whether each finding of another group is a kind of the only one of a group: "a mass, a left mass"."""
-    one = group[0]
-    return (
-        len(group) == 1
-        and not one.modifiers
-        and all(one.name in ancestors(each.name) or (one.name == each.name and each.modifiers) for each in other)
-    )
 
 
 def _is_alternative(wanted: Sequence[Mention], index: int) -> bool:

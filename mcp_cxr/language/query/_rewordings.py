@@ -141,7 +141,16 @@ _THAN_NORMAL = (
     r"(?:\s+(?:heart|size|one))?\b"
 )
 """Of a heart that is too large, and has not changed: "bigger than normal"."""
+_PRIOR = r"(?:the |an? |any |his |her )?(?:most recent |immediate )?(?:earlier|last|old|previous|prior|preceding)"
+_STUDY = rf"(?: (?:(?:chest )?(?:radiographs?|x-?\s?rays?|cxrs?)|{STUDIES}))"
+_COMPARED_WITH_PRIOR = (
+    rf",?\s*\b(?:(?:(?:as|when) )?(?:compared|relative|in comparison) (?:to|with) {_PRIOR}{_STUDY}?"
+    rf"|since {_PRIOR}{_STUDY})"
+    r"(?=\s*(?:$|[,;.)]|(?:and|but|with|without|in|on)\b))"
+)
+"""What a change is seen by, which every report of one has: "compared with the prior film"."""
 _CHANGES: Final[Rewordings] = (
+    (_COMPARED_WITH_PRIOR, " "),
     (_HEART_IS + _THAN_NORMAL, "cardiomegaly"),
     (rf"{_HEART_IS}(?:not|no)\s+(?:any\s+)?{_THAN_NORMAL}", "normal heart size"),
     (_NOT_BEFORE, "new"),

@@ -25,7 +25,7 @@ from mcp_cxr.language.query import parse_query_text
 def test_words_around_a_denied_finding_rule_nothing_out(query: str, ruled_out: list[str]) -> None:
     meaning = parse_query_text(query)
     assert [one.description for one in meaning.ruled_out] == ruled_out
-    assert not (meaning.ruled_out_words or meaning.words or meaning.not_applied)
+    assert (meaning.ruled_out_words, meaning.words, meaning.not_applied) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_no_that_answers_denies_nothing(query: str, wanted: list[str]) -> None
     meaning = parse_query_text(query)
     assert [one.description for one in meaning.findings] == wanted
     assert bool(meaning.ruled_out) is not bool(wanted)
-    assert not (meaning.words or meaning.ruled_out_words or meaning.not_applied)
+    assert (meaning.ruled_out_words, meaning.words, meaning.not_applied) == ((), (), ())
 
 
 @pytest.mark.parametrize(
@@ -120,4 +120,4 @@ _LUNGS = ["opacity", "consolidation", "infiltrate", "airspace disease"]
 def test_each_of_several_structures_is_normal(query: str, ruled_out: list[str]) -> None:
     meaning = parse_query_text(query)
     assert [one.description for one in meaning.ruled_out] == ruled_out
-    assert not (meaning.words or meaning.wanted)
+    assert (meaning.words, meaning.wanted) == ((), ())

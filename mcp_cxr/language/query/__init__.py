@@ -2,8 +2,9 @@
 
 from mcp_cxr.language.query._english import is_english
 from mcp_cxr.language.query._filters_in_text import TextFilters, read_text_filters
+from mcp_cxr.language.query._general_words import is_general_word
 from mcp_cxr.language.query._meaning import QueryMeaning, WantedFinding
-from mcp_cxr.language.query._parse import is_general_word, parse_query_text
+from mcp_cxr.language.query._parse import parse_query_text
 from mcp_cxr.language.query._spelling import Correction, is_known_word, is_word_of_reports, one_edit_away
 
 __all__ = [

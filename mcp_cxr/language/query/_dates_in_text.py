@@ -28,6 +28,7 @@ _END_OF_DATE = r"(?![\w/-]|\.\d|\s*(?:mm|cm|ml|mg|x|by)\b)"
 _STUDIES = (
     r"(?:stud(?:y|ies)|x-?rays?|films?|images?|exams?|examinations?|radiographs?|reports?|cases?|scans?|cxrs?|ones?)"
 )
+_OF_EACH = r"(?:per|(?:of|for|from) (?:each|every))"
 _DATES = re.compile(
     rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END_OF_DATE}"
     rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END_OF_DATE}"
@@ -63,8 +64,10 @@ _VAGUE = re.compile(
     rf"\s+(?:half|quarter|months?|weeks?)|around|circa)[\s,-]+(?:of\s+)?(?:the\s+)?)+{_DATE}{_END_OF_DATE}|{_YEAR}[\s-]*q[1-4]\b"
     rf"|(?:last|past|previous|preceding|this|current|next)\s+(?:{_HOW_MANY}\s+)?{_TIME_UNIT}|{_HOW_MANY}\s+{_TIME_UNIT}\s+(?:ago|back)\b"
     rf"|{_MONTH}\s*(?:-|\u2013|to|and|or|through)\s*{_MONTH}\s+{_YEAR}{_END_OF_DATE}"
-    rf"|yesterday|(?<!to )(?<!until )(?<!till )today\b|most recent(?:ly)?\b|latest\b|newest\b"
-    rf"|(?:recent(?:ly)?|oldest|earliest)(?=\s+(?:(?:chest|taken|acquired|performed|done|obtained)\b|{_STUDIES}\b))"
+    rf"|yesterday|(?<!to )(?<!until )(?<!till )today\b"
+    rf"|(?!\w+(?:\s+recent)?\s+(?:(?:ones\s+)?first\b|{_STUDIES}\s+{_OF_EACH}\b))"
+    r"(?:most recent(?:ly)?\b|latest\b|newest\b"
+    rf"|(?:recent(?:ly)?|oldest|earliest)(?=\s+(?:(?:chest|taken|acquired|performed|done|obtained)\b|{_STUDIES}\b)))"
     rf"|(?:from|since)\s+the\s+(?:[1-9]0['\u2019]?s|(?:twen|thir|for|fif|six|seven|eigh|nine)ties)\b)",
     re.IGNORECASE,
 )

@@ -350,7 +350,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\bnot (?:(?:due|secondary|related|attributable) to|(?:explained|caused) by)\b", "without"),
     (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
-    (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established)\b", "possible"),
+    (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established|definite|certain)\b", "possible"),
     (_CANNOT_DISTINGUISH, r"\1 versus "),
     (_RATHER_THAN_THERE, r", not in the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),

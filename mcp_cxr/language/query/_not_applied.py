@@ -5,10 +5,19 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import ANYONE, LEAVE_OUT, STUDIES
+from mcp_cxr.language._vocabulary import SIDES, is_counted
+from mcp_cxr.language.query._shared_patterns import ANYONE, LEAVE_OUT, RATIO, STUDIES
 from mcp_cxr.language.reader import mentions_in
 
 _NUMBER = r"(?:\d+|one|two|three|four|five|six|seven|eight|nine|ten)"
+_SEVERAL = r"(?:[2-9]|[1-9]\d+|two|three|four|five|six|seven|eight|nine|ten)"
+"""A number that is not one."""
+_BOUND = (
+    r"(?:\b(?:between|over|under|above|below|exceeding|at least|at most|up to|about|around"
+    r"|(?:(?:no|not) )?(?:more|less|greater|larger|bigger|smaller|fewer) than)\s+|[<>\u2264\u2265]=?\s*)"
+)
+"""What bounds a number: "larger than"."""
+_EXAMPLES = rf"(?:{STUDIES}|examples?|pictures?|radiographs?|x-?\s?rays?|cxrs?|views?|scans?)"
 _PATIENT = r"(?:patients?|subjects?|persons?)"
 _OF_EACH = r"(?:per|(?:of|for|from) (?:each|every))"
 _OF_FINDINGS = rf"(?=\s+(?!{STUDIES}\b)[a-z])"
@@ -25,6 +34,11 @@ _UNSURE = (
 )
 """What a report says of a finding that it hedges."""
 _NOT_MERELY = r"(?:not\s+(?:just|only|merely|simply)|rather than|as opposed to|instead of)"
+_SURE = (
+    r"(?:definit(?:e|ive|ely)|certainly|clear[- ]?cut|proven|confirmed|unequivocal(?:ly)?|undoubted(?:ly)?|undisputed"
+    r"|unambiguous|certain(?! (?:patients?|findings?|that|to|of|about|kinds?|types?|devices?)\b))"
+)
+"""What a report says of a finding that it does not hedge."""
 _MENTIONS = r"(?:ones?|cases?|findings?|mentions?|reports?|stud(?:y|ies)|diagnos[ei]s)\b"
 _BUT_REALLY = (
     r"(?:(?:but|that|which)\s+)?(?:(?:is|are|was|were)\s+)?(?:really|actually|in (?:fact|truth|reality)|truly"
@@ -78,12 +92,14 @@ _NAMES: Final = {
         r",?\s*\b(?P<presence>(?:present|presence|positive|positives)(?:\s*,)?\s+(?:vs\.?|versus|or|and)\s+(?:the\s+)?"
         r"(?:absent|absence|negative|negatives)\b)(?:\s+(?:cases|studies|examples|images))?(?:\s+(?:of|for)\b)?"
     ),
+    "sure": (
+        r"(?<!\bno )(?<!\bnot )(?<!\bwithout )(?<!\bnever )(?<!\byet )(?<!\bany )(?<!\bnot a )(?<!\bbeen )(?<!\bor )"
+        r"(?<!\bmake )(?<!\bbe )(?<!\bnor )"
+        rf"\b(?P<sure>{_SURE}|for (?:sure|certain)|(?:beyond|without|no) (?:(?:an?|any|all) )?doubt)\b"
+        rf"(?!\s+(?:no|not|without|or|nor|and)\b)"
+    ),
     "measure": (
-        r"(?P<measure>"
-        r"(?:(?:between|over|under|above|below|exceeding|at least|at most|up to"
-        r"|(?:(?:no|not) )?"
-        r"(?:more|less|greater|larger|bigger|smaller) than)\s+"
-        r"|[<>\u2264\u2265]=?\s*)?"
+        rf"(?P<measure>{_BOUND}?"
         r"\d+(?:\.\d+)?\+?(?:\s*(?:-|to|x|by|and|\u00d7)\s*\d+(?:\.\d+)?)*[\s-]*(?:mm|cm|(?:milli|centi)met\w+)\b)"
     ),
     "compared": (
@@ -94,17 +110,26 @@ _NAMES: Final = {
         r"(?P<unless>(?:unless|except (?:when|where|if))\b[^,.;]*)"
     ),
     "series": (
-        rf"\b(?P<series>(?:the\s+)?(?:{_NUMBER}|first|earliest|initial|last)\s+{STUDIES}\s+{_OF_EACH}\s+{_PATIENT}"
-        rf"|(?:{_NUMBER}\s+)?per\s+{_PATIENT}"
+        rf"\b(?P<series>(?:the\s+)?(?:{_NUMBER}|first|earliest|oldest|initial|last|latest|newest|most recent)"
+        rf"\s+{STUDIES}\s+{_OF_EACH}\s+{_PATIENT}"
+        rf"|(?:(?:only|just|at most)\s+)?(?:{_NUMBER}\s+)?(?:{STUDIES}\s+)?per\s+{_PATIENT}"
+        rf"|(?:in|on|at|from)\s+(?:(?:the|an?|any|at least|more than|exactly|fewer than|only)\s+)*{_SEVERAL}\s+"
+        rf"(?:(?:or more|other|different|consecutive|separate)\s+)*{STUDIES}"
+        r"|(?<!than )(?:in|on|at|from)\s+(?:the\s+|an?\s+|any\s+)?"
+        rf"(?:other|another|first|second|third|next|initial|baseline|final)\s+{STUDIES}"
+        rf"(?:\s+(?:of|from)\s+(?:(?:the|same|each|every)\s+)*{_PATIENT})?"
+        rf"|(?<!compared )(?<!comparison ){_HAVING}(?:\s+(?:no|an?|any))?\s+(?:priors?|comparisons?)(?=\s*(?:$|[,;.]))"
+        rf"|(?:no|without)(?:\s+any)?\s+(?:priors?|comparisons?)(?:\s+available)?(?=\s*(?:$|[,;.]))"
         rf"|{_HAVING}\s+(?:at least|more than|exactly|fewer than|only)\s+{_NUMBER}\s+{STUDIES}"
         rf"|{_HAVING}\s+(?:no|an?|any)\s+{_OTHER_STUDY}"
         r"(?:\s+(?:shows?|mentions?|reports?)\b[^,.;]*)?"
         rf"|without\s+(?:an?\s+|any\s+)?{_OTHER_STUDY})\b"
     ),
-    "percent": (
-        r"(?<!than )(?<!over )(?<!above )(?<!below )(?<!under )(?<!ctr )(?<!ratio )(?<!ctr of )(?<!ratio of )"
-        r"(?<!ctr[<>])(?<!ctr [<>])(?<!ratio [<>])(?<![<>] )\b(?P<percent>\d+(?:\.\d+)?\s*(?:%|percent\b))"
+    "beyond": (
+        rf"(?P<ratio>{RATIO}(?:(?P<beyond>{_BOUND}(?:0?\.|(?=\d\d\b))(?:5[1-9]|[6-9]\d?)(?!\d)(?:\s*(?:%|percent\b))?)"
+        r"|[^,;.\d]*\d+\s*(?:%|percent\b)))"
     ),
+    "percent": rf"(?P<percent>{_BOUND}?(?<![\d.])\d+(?:\.\d+)?\s*(?:%|percent\b))",
     "sign": r"(?<!ctr)(?<!ctr )(?<!ratio )(?P<sign>(?:[<>]=?|\u2264|\u2265)\s*\d+)(?=\s*(?:$|[,;)]|\.(?!\d)))",
     "likeness": r",?\s*\b(?P<likeness>(?:mimicking|simulating|masquerading as|mistaken for|confused with)\b[^,;.]*)",
     "misread": (
@@ -140,16 +165,45 @@ _NAMES: Final = {
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
         r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to"
-        rf"|(?:a )?maximum of)\s+{_NUMBER}){_OF_FINDINGS}"
+        rf"|(?:a )?maximum of|between\s+{_NUMBER}\s+and)\s+{_NUMBER}){_OF_FINDINGS}"
     ),
-    "several": r"\b(?P<several>(?:more than (?!one\b|1\b)|at least (?!one\b|two\b|[12]\b))"
-    + _NUMBER
-    + rf"){_OF_FINDINGS}",
+    "order": (
+        r"\b(?P<order>(?:(?:sort|order|rank)(?:ed|ing)?\s+)?by\s+(?:study\s+)?(?:date|time|age|severity|size|similarity"
+        r"|relevance|confidence|probability)(?=\s*(?:$|[,;.])|\s+(?:of|then|and)\b)|(?:sort|order|rank)(?:ed|ing)?\s+by\b[^,;.]*"
+        r"|(?:newest|oldest|latest|earliest|largest|smallest|worst|best|most (?:severe|recent))\s+(?:ones\s+)?first"
+        r"|(?:largest|biggest|smallest|worst|best|most severe)(?=\s+(?:[a-z-]+\s+){1,3}first\b)"
+        r"|(?:in\s+)?(?:reverse\s+)?(?:chronological|alphabetical)(?:ly|\s+order))\b"
+    ),
+    "quality": (
+        r"\b(?P<quality>(?:best|clearest|sharpest|nicest|finest|worst|most (?:typical|striking|impressive|obvious))"
+        rf"\s+(?:quality\s+)?{_EXAMPLES})(?=\s+(?:of|with|for|showing|that|where)\b)"
+    ),
+    "number": r"(?P<number>\bhow many|^(?:(?:what is|the|total)\s+)*(?:number of|count(?:ing)?(?: of)?))(?=\s+[a-z])",
+    "trailing": (
+        r"(?<=[a-z]{3})(?<!covid),?\s+(?P<trailing>\d{1,3}|(?:only|just|exactly|at most|up to"
+        rf"|(?:fewer|less|(?:no|not) more) than|between\s+{_NUMBER}\s+and)\s+{_NUMBER})(?=\s*$)"
+    ),
 }
-_LEFT_IN_QUERY = ("denial", "exclusive", "alone", "several")
-"""Groups of the pattern whose words stay in the query, because findings can hold a part of them: "more than three
-nodules" are multiple nodules."""
+_LEFT_IN_QUERY = ("denial", "exclusive", "alone", "sure", "ratio")
+"""Groups of the pattern whose words stay in the query, because they are read, too: "possible mass, definite scar"."""
 _NOT_APPLIED = re.compile("|".join(_NAMES.values()), re.IGNORECASE)
+
+_AT_LEAST = r"(?:more than|at least|(?:no|not) (?:fewer|less) than)"
+_COUNTED = re.compile(
+    r"(?<![\w.,/-])(?<!\bor )(?<!type )(?<!grade )(?<!stage )(?<!class )(?<!day )"
+    rf"(?P<count>(?:{_AT_LEAST}\s+|[>\u2265]=?\s*)?{_SEVERAL}(?:\s*(?:-|to)\s*{_SEVERAL})?(?:\s*\+|\s+or more)?)\s+"
+    rf"(?P<what>(?:(?!{STUDIES}\b)[a-z-]+\s+){{0,3}}?(?!{STUDIES}\b)[a-z-]+(?:s|ae))\b"
+    rf"|(?P<before>\b[a-z]+(?:s|ae)),?\s+\(?(?P<behind>{_AT_LEAST}\s+{_NUMBER}|{_SEVERAL}\s+or more)\)?"
+    r"(?=\s*(?:$|[,;.]))",
+    re.IGNORECASE,
+)
+"""How many of a finding: "at least two effusions", "nodules, more than three"."""
+_ONLY_FINDING = re.compile(
+    r"^(?P<only>only|just|solely|purely|exclusively)\s+(?:an?\s+)?(?P<what>[^,;.]+)$"
+    r"|^(?P<before>[^,;.]+?),?\s+(?P<behind>only)$",
+    re.IGNORECASE,
+)
+"""A finding that may be the only one: "only pleural effusion"."""
 
 _OTHERS = re.compile(
     r",?\s*\b(?P<others>(?:(?P<is_choice>or)|and)\s+(?:(?:any|some)\s+)?other\s+(?P<what>[^,;.()]*))", re.IGNORECASE
@@ -176,10 +230,13 @@ _LAST_COMMA = re.compile(r",(?=[^,]*$)")
 
 def without_not_applied(query: str) -> tuple[str, tuple[str, ...]]:
     """Return a query without the conditions that nothing can hold, and these conditions as written."""
-    named = [next(filter(None, map(match.__getitem__, _NAMES))).strip() for match in _NOT_APPLIED.finditer(query)]
+    phrases = (next(filter(None, map(match.__getitem__, _NAMES)), "") for match in _NOT_APPLIED.finditer(query))
+    named = [phrase.strip() for phrase in phrases if phrase]
     rest = _NOT_APPLIED.sub(lambda match: next(filter(None, map(match.__getitem__, _LEFT_IN_QUERY)), ""), query)
     rest, wishes = _without_wishes(" ".join(rest.split()))
-    named += wishes
+    rest, counts = _without_counts(rest)
+    rest, only = _without_only(rest)
+    named += (*wishes, *counts, *only)
     if (others := _OTHERS.search(rest)) and not _names_finding(others["what"]):
         named.append(others["others"])
         before = rest[: others.start()]
@@ -201,6 +258,35 @@ def _without_wishes(text: str) -> tuple[str, list[str]]:
 
     rest = _WISH.sub(replaced, text)
     return (rest, named) if named and _names_finding(rest) else (text, [])
+
+
+def _without_counts(text: str) -> tuple[str, list[str]]:
+    """Return a query without numbers of findings that reports do not count, and these; others are "multiple"."""
+    named: list[str] = []
+
+    def replaced(match: re.Match[str]) -> str:
+        what, count = match["what"] or match["before"], match["count"] or match["behind"]
+        found = next((one for one in mentions_in(what, is_query=True) if one.finding), None)
+        if found is None:
+            return match[0]
+        if is_counted(found.name):
+            return f"multiple {what}"
+        named.append(count)
+        return what
+
+    return _COUNTED.sub(replaced, text), named
+
+
+def _without_only(text: str) -> tuple[str, list[str]]:
+    """Return a query for one finding without "only", and this; "only" with a size or the like chooses the kind."""
+    match = _ONLY_FINDING.match(text)
+    what = (match["what"] or match["before"]) if match else ""
+    found = mentions_in(what, is_query=True)
+    if match is None or len(found) != 1 or not found[0].finding or not found[0].modifiers <= {*SIDES}:
+        return text, []
+    if match["what"] and found[0].text != what.lower():
+        return text, []
+    return what, [match["only"] or match["behind"]]
 
 
 def _names_finding(text: str) -> bool:

@@ -17,7 +17,8 @@ _SIDE = r"(?P<{}>left|right)(?:\s+(?:side|lung|hemithorax))?"
 """A side and its noun, with the name of its group to be filled in: "left hemithorax"."""
 _ONE_SIDE = re.compile(
     r"\b(?:(?P<kind>unilateral|(?:one|single)[ -]sided"
-    r"|(?:solely|exclusively|purely)\s+(?P<purely>left|right)(?:[ -]sided)?|(?P<alone>left|right)-only(?=\s+\w))"
+    r"|(?:solely|exclusively|purely|(?:^|(?<=with )|(?<=has )|(?<=have )|(?<=of ))(?:only|just))"
+    r"\s+(?P<purely>left|right)(?:[ -]sided)?(?=\s+\w)|(?P<alone>left|right)(?:-only|[ -]sided only)(?=\s+\w))"
     r"|unilaterally|(?:only\s+)?(?:on|at|in)\s+(?:only\s+|just\s+)?(?:one|a\s+single|1)\s+(?:side|lung|hemithorax)(?:\s+only)?"
     rf"|(?:only|solely|exclusively|isolated|confined|limited|restricted)\s+(?:on|in|at|to)\s+(?:the\s+)?{_SIDE.format('first')}"
     rf"|(?:(?:on|in|at)\s+the\s+)?{_SIDE.format('last')}\s+only)\b",

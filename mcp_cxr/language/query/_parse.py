@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from functools import cache
-from importlib import resources
 from itertools import chain
 from typing import TYPE_CHECKING, TypeVar
 
 from mcp_cxr.language._document_terms import dimension_of
 from mcp_cxr.language._vocabulary import (
     WORD,
-    ancestors,
-    forms_of_findings,
     is_any_of,
     is_counted,
     normalize,
-    stem,
     terms,
 )
 from mcp_cxr.language.query._alternatives import (
@@ -36,7 +31,7 @@ from mcp_cxr.language.query._beside_history import parsed_beside_history
 from mcp_cxr.language.query._compared_groups import parsed_groups, with_groups_compared
 from mcp_cxr.language.query._denied_words import ruled_out_and_told
 from mcp_cxr.language.query._english import has_foreign_words
-from mcp_cxr.language.query._filters_in_text import VIEW_WORDS
+from mcp_cxr.language.query._general_words import REQUEST_WORDS
 from mcp_cxr.language.query._judgments import judgment_of, place_of_abnormal, without_abnormal
 from mcp_cxr.language.query._kinds import (
     mentions_findings,
@@ -67,10 +62,6 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 T = TypeVar("T")
-REQUEST_WORDS = frozenset(
-    resources.files("mcp_cxr.language").joinpath("request_words.txt").read_text(encoding="utf-8").split()
-)
-"""Words of a request that describe no image: "please show me all patients with"."""
 _NORMAL_BUT = re.compile(
     r"^(?P<normal>[^,;(]*?)(?:\s+(?:for use )?as (?:a )?controls?)?\s*[,;(]*\s*(?:but\s+)?"
     r"(?P<denials>\b(?:no|not|without)\b.*)$",
@@ -212,7 +203,11 @@ def _parsed(text: str, most_parts: int = _MOST_PARTS) -> QueryMeaning:
 
 def _not_stated(text: str, findings: Iterable[Mention], chains: Iterable[Chain]) -> tuple[str, ...]:
     """Return the modifiers of findings that are wanted and need not be stated: "acute" of "acute rib fractures"."""
-    of_each = (one.modifiers & NOT_STATED - modifier_values(one.name) for one in findings if not one.is_history)
+    of_each = (
+        (one.modifiers - _asked(one.name, one.modifiers) - modifier_values(one.name)) & {*NOT_STATED, "multiple"}
+        for one in findings
+        if not one.is_history
+    )
     values = frozenset[str]().union(*of_each).difference(*chain.from_iterable(chains))
     return tuple(phrase for phrase in modifiers_in(text) if values & modifier_values(phrase)) if values else ()
 
@@ -373,18 +368,3 @@ def _is_request_word(mention: Mention) -> bool:
 
 def _unique(values: Iterable[T]) -> tuple[T, ...]:
     return tuple(dict.fromkeys(values))
-
-
-@cache
-def _general_stems() -> frozenset[str]:
-    """Return the stems of the words that the names of more than one family of findings share ("pleural", "lung")."""
-    families: dict[str, set[str]] = {}
-    for name, form in forms_of_findings():
-        for word in terms(form):
-            families.setdefault(word, set()).add((name, *ancestors(name))[-1])
-    return frozenset(word for word, names in families.items() if len(names) > 1)
-
-
-def is_general_word(stem_: str) -> bool:
-    """Whether a word is part of the names of several findings or names a view, and so no sign of a finding."""
-    return stem_ in _general_stems() or stem_ in {stem(word) for word in (*REQUEST_WORDS, *VIEW_WORDS)}

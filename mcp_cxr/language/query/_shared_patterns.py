@@ -27,6 +27,8 @@ SEEN: Final = (
 """What a report says of a finding that is there."""
 AS_IT_SHOULD_BE: Final = r"(?:normal|usual|expected|(?:it|they) (?:should|ought to|is supposed to)(?: be)?)"
 """What something is compared with that is too large or too high: "bigger than normal"."""
+RATIO: Final = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
+"""The width of the heart by that of the chest: "CT ratio of"."""
 HEART: Final = r"(?:heart(?: size)?|cardiac (?:silhouette|size))"
 """The heart, before what is said of its size."""
 DENIES_FILTER: Final = (

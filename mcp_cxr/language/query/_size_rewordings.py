@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, HEART, Rewordings
+from mcp_cxr.language.query._shared_patterns import AS_IT_SHOULD_BE, HEART, RATIO, Rewordings
 
 _SMALL = r"(?:small|tiny|trace|minimal|mild|slight|minor|subtle)"
 _MODERATE = r"(?:moderate(?: sized)?|medium(?: sized)?)"
@@ -18,15 +18,13 @@ _OR_MORE = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:larger|bigger|greater|mo
 _OR_LESS = r"(?: in (?:size|degree))?\s+(?:or|and)\s+(?:smaller|less(?: severe)?|milder|below|under)\b"
 """The same behind the size: "or larger", "or smaller"."""
 _UPPER_LIMITS = r"upper limits?(?: of)? normal"
-_RATIO = r"\b(?:c/?t ratio|cardio-?\s?thoracic (?:ratio|index)|ctr)\s*(?:(?:is|was|of)\s+)?"
-"""The width of the heart by that of the chest: "CT ratio of"."""
 _OVER = r"(?:(?:(?:more|greater|larger) than|over|above|exceed(?:s|ing)|[>=]=?)\s*)"
 _UNDER = r"(?:(?:not? )?(?:(?:more|less|greater|smaller) than|over|above|under|below|exceeding|[<\u2264]=?)\s*)"
 _HALF, _PERCENT = r"(?:50|0?\.50?)(?!\d)", r"(?:\s*(?:%|percent\b))?"
 _ORDINARY = r"(?:ordinary|average|usual|regular|standard)"
-_OVER_HALF = rf"{_RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
+_OVER_HALF = rf"{RATIO}(?:{_OVER}{_HALF}|{_OVER}?(?:0?\.|(?=\d\d\b))(?:5[1-9]|[67]\d?))(?!\d){_PERCENT}"
 """A heart that is too wide: "cardiothoracic ratio over 0.5", "CTR 58%"."""
-_UNDER_HALF = rf"{_RATIO}{_UNDER}{_HALF}{_PERCENT}"
+_UNDER_HALF = rf"{RATIO}{_UNDER}{_HALF}{_PERCENT}"
 """A heart that is not: "cardiothoracic ratio below 50%"."""
 _A_LITTLE = r"a (?:(?:little|tiny|small|wee|mere) )?(?:bit|touch|tad|trickle|drop|sliver|whiff|smidgen|shade|little)"
 """A small amount in everyday words: "a touch"."""
@@ -88,10 +86,10 @@ SIZE_REWORDINGS: Final[Rewordings] = (
     (rf",?\s*\b(?:(?:just|only)\s+)?{_A_LITTLE}(?: bit)?(?=\s*(?:$|[,.;]))", ", small"),
     (rf"\b(?:(?:just|only)\s+)?(?:{_A_LITTLE}(?: of| bit of)|a little)\s+(?={_SOME_THING})", "small "),
     (
-        rf"{_RATIO}(?:{_OVER}(?:the )?(?:{AS_IT_SHOULD_BE}|limits?)|(?:increased|raised|high|abnormal)\b)",
+        rf"{RATIO}(?:{_OVER}(?:the )?(?:{AS_IT_SHOULD_BE}|limits?)|(?:increased|raised|high|abnormal)\b)",
         "cardiomegaly",
     ),
-    (rf"\b(?:increased|raised|high|abnormal) {_RATIO}", "cardiomegaly "),
+    (rf"\b(?:increased|raised|high|abnormal) {RATIO}", "cardiomegaly "),
     (
         rf"\b(?:{_ORDINARY})[ -]sized? {HEART}|\b{HEART} (?:(?:of|is|with) )*(?:an? )?{_ORDINARY} (?:in )?size\b",
         "normal heart size",

@@ -56,6 +56,60 @@ def test_a_finding_before_an_unfinished_denial_is_wanted(query: str, not_applied
 
 
 @pytest.mark.parametrize(
+    ("query", "finding", "not_applied"),
+    [
+        ("confirmed scar", "scar", ("confirmed",)),
+        ("clear-cut consolidation", "consolidation", ("clear-cut",)),
+        ("scar for certain", "scar", ("for certain",)),
+        ("certain patients with a scar", "scar", ()),
+        ("certain mass, not merely suspected", "mass", ("certain", "not merely suspected")),
+        ("possible or definite scar", "scar", ()),
+        ("2 masses", "mass, multiple", ()),
+        ("masses, at least four", "mass, multiple", ()),
+        ("2-3 cavities", "cavity, multiple", ()),
+        ("between 2 and 5 masses", "mass", ("between 2 and 5",)),
+        ("mass 2", "mass", ("2",)),
+        ("mass, just one", "mass", ("just one",)),
+        ("3 pacemakers", "pacemaker", ("3",)),
+        ("at least two pneumothoraces", "pneumothorax", ("at least two",)),
+        ("multiple pacemakers", "pacemaker", ("multiple",)),
+        ("only hydropneumothorax", "hydropneumothorax", ("only",)),
+        ("hydropneumothorax only", "hydropneumothorax", ("only",)),
+        ("large masses only", "mass, large", ()),
+        ("show only masses", "mass", ()),
+        ("pneumothorax bigger than 40%", "pneumothorax", ("bigger than 40%",)),
+        ("pneumothorax under 15 percent", "pneumothorax", ("under 15 percent",)),
+        ("cardiothoracic ratio above 0.65", "cardiomegaly", ("above 0.65",)),
+        ("cardiothoracic ratio above 50%", "cardiomegaly", ()),
+        ("mass on the next film", "mass", ("on the next film",)),
+        ("mass in two or more studies", "mass", ("in two or more studies",)),
+        ("mass without any priors", "mass", ("without any priors",)),
+        ("most recent film of each patient with a mass", "mass", ("most recent film of each patient",)),
+        ("mass, one per patient", "mass", ("one per patient",)),
+        ("mass, sorted by age", "mass", ("sorted by age",)),
+        ("mass, oldest first", "mass", ("oldest first",)),
+        ("how many studies show a mass", "mass", ("how many",)),
+        ("clearest films of a mass", "mass", ("clearest films",)),
+    ],
+)
+def test_what_findings_cannot_hold_is_named_and_else_applied(
+    query: str, finding: str, not_applied: tuple[str, ...]
+) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == [finding]
+    assert parsed.ruled_out == ()
+    assert parsed.words == ()
+    assert parsed.not_applied == not_applied
+
+
+@pytest.mark.parametrize("query", ["only left mass", "patients with only left-sided mass", "left-sided only mass"])
+def test_only_before_a_side_rules_out_the_other(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == ["mass, left"]
+    assert [one.description for one in parsed.ruled_out] == ["mass, right"]
+
+
+@pytest.mark.parametrize(
     ("query", "not_applied"), [("abnormal and normal films", ("normal",)), ("abnormal, not normal", ())]
 )
 def test_normal_beside_abnormal_is_named(query: str, not_applied: tuple[str, ...]) -> None:

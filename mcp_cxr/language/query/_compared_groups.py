@@ -39,7 +39,7 @@ _TELL_APART = (
     r"(?<!cannot )(?<!can not )(?<!can't )(?<!can\u2019t )(?<!hard to )(?<!difficult to )(?<!unable to )"
     r"\b(?:(?:tell(?= (?!me\b|us\b)[\w-]+(?: [\w-]+)? from\b)|distinguish(?:ing)?"
     r"|differentiat(?:e|ing)|discriminat(?:e|ing))(?: between)?"
-    r"|differences? between)\s+"
+    r"|differences? between|(?:hedg(?:e|es|ed|ing)|undecided|torn) between)\s+"
 )
 _ANOTHER = (
     r"(?!(?:the |an? |any |its )*"

@@ -93,11 +93,12 @@ _IS_FORBIDDEN = (
     r"|(?:a reason|reasons|grounds) (?:for exclusion|to exclude)(?: (?:it|them|the \w+))?)"
 )
 """What it says of one without "not": "unwanted", "a deal-breaker"."""
+_PLACED = r"(?:placed|inserted|implanted|introduced|put in)(?: yet)?"
 _IS_LEFT_OUT = (
     r"(?!dropped\b)"  # "lung volumes dropped"
     r"(?:(?:(?:is|are|was|were|being|ha(?:s|ve)(?: been)?|having been|(?:would|will) be)\s+)?(?:explicitly\s+)?"
     rf"(?:excluded|ruled out|denied|negated|{_IS_SKIPPED}|never (?:developed|occurred|appeared|{SEEN})|absent|lacking"
-    rf"|none|not (?:even )?(?:been |being )?{SEEN}"
+    rf"|none|not (?:even )?(?:been |being )?{SEEN}|(?:not|never) (?:yet )?(?:been |being )?{_PLACED}"
     rf"|not {_WANTED}|{_IS_FORBIDDEN})"
     r"|(?:(?:is|are) (?:something|what) )?(?:that )?(?:i|we|they|he|she) (?:do|does|would) not (?:need|want|wish|like)"
     r"(?: to (?:see|have))?"

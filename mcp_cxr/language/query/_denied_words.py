@@ -18,16 +18,17 @@ if TYPE_CHECKING:
 _GENERAL = frozenset(
     map(
         stem,
-        "abnormal abnormality active activity anomaly appearance aspect baseline being cause change clinical"
-        " clue comparison complaint complication concern contour course cure current day difference difficulty"
-        " discomfort disease disorder distress doubt effect entity episode error event explanation extent fact"
-        " feature form group growth hint history idea illness impression improvement indication interest"
-        " intervention involvement issue kind level limit limitation location management mark material"
-        " matter medical medication mind minute morphology name need note number object ongoing option order"
-        " organ other pathology pattern place point position problem process progress progression quality"
-        " question reason recurrence risk severe severity shape sharp side significance significant size sort"
-        " source spot stage structure suspicion symptom syndrome system technique therapy thing time treatment"
-        " trend trouble type urgency use view visit way word work worry".split(),
+        "abnormal abnormality active activity anomaly appearance aspect atypical baseline being benign"
+        " cause change clear clinical clue comparison complaint complication concern contour course"
+        " cure current day difference difficulty discomfort disease disorder distress doubt effect entity"
+        " episode error event explanation extent fact feature follow followup form group growth hint history"
+        " idea illness important impression improvement indication interest intervention involvement issue"
+        " kind last level limit limitation location management mark material matter medical medication mind"
+        " minute morphology name need normal note number object obvious ongoing option order organ other"
+        " pathology pattern place point position problem process progress progression quality question reason"
+        " recurrence relevant risk severe severity shape sharp side significance significant size sort source"
+        " specific spot stage structure suspicion suspicious symptom syndrome system technique therapy thing"
+        " time treatment trend trouble type typical urgency use view visible visit way word work worry".split(),
     )
 )
 """Stems of words that say too little to leave a study out for: most reports have some of them."""
@@ -44,7 +45,7 @@ def ruled_out_and_told(
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the denied words that rule studies out, and the others as conditions that are not applied.
 
-    A word rules out if it stands alone in what is denied and is not general.
+    A word rules out if it stands alone in what is denied and is not general. A general one behind a finding is dropped.
 
     Args:
         text: The query.
@@ -58,11 +59,13 @@ def ruled_out_and_told(
     for part in _BETWEEN.split(normalize(text)):
         mentions = query_mentions(part)
         words = list(dict.fromkeys(one.text for one in mentions if not one.finding and one.text in left))
-        names_finding = any(one.finding for one in mentions)
-        if not words or (len(words) == 1 and not names_finding and stem(words[0]) not in _GENERAL):
+        findings_at = [at for at, one in enumerate(mentions) if one.finding]
+        if not words or (len(words) == 1 and not findings_at and stem(words[0]) not in _GENERAL):
             continue
         for word in words:
             del left[word]
-        if not named.issuperset(map(stem, words)):
-            told.append(" ".join(words if names_finding else ["no", *words]))
+        behind = {one.text for one in mentions[findings_at[-1] :]} if findings_at else set[str]()
+        said = [one for one in words if one not in behind or stem(one) not in _GENERAL]
+        if not named.issuperset(map(stem, said)):
+            told.append(" ".join(said if findings_at else ["no", *said]))
     return tuple(left), tuple(told)

@@ -85,9 +85,10 @@ _NAMES: Final = {
     ),
     "same_side": (
         r",?\s*\b(?P<same_side>(?<!nothing )(?<!none )(?<!not )(?<!clear )(?<!normal )(?:on|at|in)\s+(?:the\s+|its\s+)?"
-        r"(?:very\s+)?(?:same|opposite|other|contralateral|ipsilateral)\s+(?:side|lung|hemithorax|lobe|zone|base|place"
-        r"|location)s?|(?:ipsi|contra)lateral(?:ly)?)\b"
+        r"(?:very\s+)?(?:same|opposite|other|contralateral|ipsilateral)\s+(?:side|lung|hemithorax|place|location)s?"
+        r"|(?:ipsi|contra)lateral(?:ly)?)\b"
     ),
+    "same_place": r"(?<=\bthe )(?P<same_place>same)(?=\s+(?:lung\s+)?(?:lobe|zone|base|apex|third)\b)",
     "presence": (
         r",?\s*\b(?P<presence>(?:present|presence|positive|positives)(?:\s*,)?\s+(?:vs\.?|versus|or|and)\s+(?:the\s+)?"
         r"(?:absent|absence|negative|negatives)\b)(?:\s+(?:cases|studies|examples|images))?(?:\s+(?:of|for)\b)?"

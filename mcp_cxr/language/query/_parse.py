@@ -108,7 +108,7 @@ _OR_NOT = re.compile(
 )
 """A denial among alternatives, which no filter can hold: "effusion or no edema"."""
 _PLACE_BEHIND = re.compile(
-    r"^(?=[^,;.]*\s(?:or|and|nor)\s|[^;.]*,[^;.]*\s(?:or|and|nor)\s)"
+    r"^(?=[^,;.]*\s(?:or|and|nor|vs\.?|versus)\s|[^;.]*,[^;.]*\s(?:or|and|nor|vs\.?|versus)\s)"
     r".*(?P<place>(?:\s(?:in|on|at|from)\s+(?:the\s+)?|,\s*)(?:[\w-]+\s*){1,5})[?.!]*$",
     re.IGNORECASE,
 )

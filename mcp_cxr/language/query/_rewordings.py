@@ -107,7 +107,7 @@ _BEFORE = rf"(?:{_EARLIER}|(?:before|previously|earlier|last time)\b)"
 """The same, or a word for it: "last time"."""
 _NOT_BEFORE = (
     r"\b(?:not (?:seen|present|visible|there)|absent) "
-    rf"(?:{_EARLIER}|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
+    rf"(?:{_EARLIER}|(?:the )?last time\b|before\b(?! and)|previously\b|earlier\b(?=\s*(?:$|[,.;])))"
     r"|\bpreviously not (?:seen|present|visible|there)\b"
 )
 """What is new: "not seen on the prior film"."""
@@ -149,8 +149,15 @@ _COMPARED_WITH_PRIOR = (
     r"(?=\s*(?:$|[,;.)]|(?:and|but|with|without|in|on)\b))"
 )
 """What a change is seen by, which every report of one has: "compared with the prior film"."""
+_NO_DIFFERENCE = (
+    r"\b(?:(?:looks?|is|are|was|were) )?(?:no|not(?: any)?) different (?:from|than|to|compared (?:to|with)) "
+    rf"(?:{_PRIOR}{_STUDY}?|the last time|last time|before)\b(?! [a-z])"
+)
+"""Such as "no different from last time"."""
 _CHANGES: Final[Rewordings] = (
+    (_NO_DIFFERENCE, "unchanged"),
     (_COMPARED_WITH_PRIOR, " "),
+    (r",\s*(?:(?:and|but|yet)\s+)?(not (?:yet |fully |completely )?(?:cleared|resolved|gone)\b)", r" \1"),
     (_HEART_IS + _THAN_NORMAL, "cardiomegaly"),
     (rf"{_HEART_IS}(?:not|no)\s+(?:any\s+)?{_THAN_NORMAL}", "normal heart size"),
     (_NOT_BEFORE, "new"),

@@ -16,6 +16,8 @@ EFFUSION, EDEMA = "pleural effusion", "pulmonary edema"
         ("compare scars with granulomas", ["scar", "granuloma"]),
         ("comparison of emphysema and fibrosis", ["emphysema", "fibrosis"]),
         ("what is the difference between a nodule and a mass", ["nodule", "mass"]),
+        ("the reader hedged between edema and fibrosis", [EDEMA, "fibrosis"]),
+        ("scar versus nodule at the left apex", ["scar, left, apex", "nodule, left, apex"]),
         ("how to tell edema from fibrosis", [EDEMA, "fibrosis"]),
         ("small effusion versus large effusion", [f"{EFFUSION}, small", f"{EFFUSION}, large"]),
         ("left vs right effusion", [f"{EFFUSION}, left", f"{EFFUSION}, right"]),
@@ -72,6 +74,11 @@ def test_a_group_of_each_sex_is_named() -> None:
         ("mass, larger compared with the prior film", [["mass, worse"]]),
         ("edema improved since the previous study", [[f"{EDEMA}, improved"]]),
         ("compared with the last film, new nodules", [["nodule, new"]]),
+        ("opacity, not resolved since the last study", [["opacity, unchanged"]]),
+        ("nodule, no different from last time", [["nodule, unchanged"]]),
+        ("mass that was not there last time", [["mass, new"]]),
+        ("scar and mass in the same lower lobe", [["scar, lower lobe"], ["mass, lower lobe"]]),
+        ("scar with a mass at the same base", [["scar"], ["mass, base"]]),
     ],
 )
 def test_other_comparisons_name_no_groups(query: str, groups: list[list[str]]) -> None:

@@ -7,25 +7,39 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language.query import TextFilters, read_text_filters
+from mcp_cxr.search._check_arguments import MAX_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from mcp_cxr.language.query import QueryMeaning
     from mcp_cxr.records import Filter
+    from mcp_cxr.search._check_arguments import Query
 
 _NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'before March 2018'"
 _NAME_A_FINDING = "name a finding, a device, a view or a label"
-_UNFINISHED = re.compile(
-    r"\b(?:without|with no|no|not|any|minus|excluding|except(?: for)?|other than|apart from|aside from|rather than"
-    r"|instead of)$",
-    re.IGNORECASE,
+_DENIED_PATIENT = re.compile(r"^.*\sp\d{8}$", re.IGNORECASE)
+_NEXT_STEPS = (
+    (re.compile(r"^not both$", re.IGNORECASE), "studies with both are found, too"),
+    (
+        re.compile(
+            r"^(?:(?:vs|versus)\b|(?:present|presence|positive) \w+\.? (?:absent|absence|negative))", re.IGNORECASE
+        ),
+        "search for each group separately",
+    ),
+    (_DENIED_PATIENT, "to leave out a patient, give one of the patient's images as exclude_subject_of"),
+    (
+        re.compile(
+            r"\b(?:without|no|not|any|minus|excluding|except(?: for)?|(?:other|rather) than|(?:apart|aside) from"
+            r"|instead of)$",
+            re.IGNORECASE,
+        ),
+        "it names nothing; write behind it what a study must not show",
+    ),
+    (re.compile(r"^how many", re.IGNORECASE), "the answer gives the number of studies that match"),
+    (re.compile(r"^both ", re.IGNORECASE), "studies with one of the two views are found, too"),
 )
-"""The end of a denial that names nothing: "but not"."""
-_SECOND_GROUP = re.compile(
-    r"(?:vs|versus)\b|(?:present|presence|positive) \w+\.? (?:absent|absence|negative)", re.IGNORECASE
-)
-_DENIED_PATIENT = re.compile(r".*\sp\d{8}", re.IGNORECASE)
+"""What follows from conditions that are not applied, or what to do instead."""
 
 
 def not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, ...]:
@@ -53,6 +67,12 @@ def overridden(named: TextFilters, given: Filter) -> Iterator[str]:
         yield f"'{named.date_words}' was not applied: the argument date_from or date_to is given."
 
 
+def limit_of_patients(named: TextFilters, query: Query) -> Iterator[str]:
+    """Yield that a number of patients in the words limits studies."""
+    if named.counts_patients and query.limit == named.limit != 1 and query.group == "study":
+        yield f"The results are {named.limit} studies, not patients: to get one result per patient, group by subject."
+
+
 def warnings_of_filters(text_filters: TextFilters, conditions: Sequence[str]) -> Iterator[str]:
     """Yield which conditions in the words are not applied: those that the archive or no filter can hold.
 
@@ -74,6 +94,8 @@ def nothing_but_conditions(meaning: QueryMeaning, text_filters: TextFilters) -> 
     """Return the error for words that name only conditions that cannot be applied; None if they name none."""
     reasons = [f"{reason}: '{words}' cannot be applied" for reason, words in _not_recorded(text_filters)]
     conditions = not_applied(meaning, text_filters)
+    if len(conditions) == 1 and _DENIED_PATIENT.fullmatch(conditions[0]):
+        return f"{_not_applied(conditions)}{_next_step(conditions[0])}."
     if conditions:
         reasons.append(f"No filter can hold {_quoted(conditions)}")
     is_date = bool(conditions) and conditions == text_filters.unread_dates
@@ -92,14 +114,11 @@ def _not_recorded(text_filters: TextFilters) -> Iterator[tuple[str, str]]:
 
 def _next_step(condition: str) -> str:
     """Return what follows from a condition that is not applied, or what to do instead."""
-    if condition.lower() == "not both":
-        return ": studies with both are found, too"
-    if _SECOND_GROUP.match(condition):
-        return ": search for each group separately"
-    if _DENIED_PATIENT.fullmatch(condition):
-        return ": to leave out a patient, give one of the patient's images as exclude_subject_of"
-    if _UNFINISHED.search(condition):
-        return ": it names nothing; write behind it what a study must not show"
+    if condition.isdigit() and int(condition) > MAX_LIMIT:
+        return f": a page has at most {MAX_LIMIT} results; ask for the next page"
+    for pattern, step in _NEXT_STEPS:
+        if pattern.search(condition):
+            return f": {step}"
     alternatives = re.split(r"\s+or\s+", condition)
     if len(alternatives) > 1 and all(map(_is_filter, alternatives)):
         return ": search for each of these separately"

@@ -20,6 +20,7 @@ from mcp_cxr.language.query import (
 from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.search._check_arguments import positions_of
 from mcp_cxr.search._conditions_not_applied import (
+    limit_of_patients,
     not_applied,
     nothing_but_conditions,
     overridden,
@@ -96,7 +97,7 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
     return UnderstoodQuery(
         filtered,
         meaning if has_words and not ranks_alone else None,
-        (*overridden(named, query.where), *warnings),
+        (*overridden(named, query.where), *limit_of_patients(named, filtered), *warnings),
         bool(text_filters.view_positions) and not query.where.view,
         meaning if ranks_alone else QueryMeaning(),
         _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),

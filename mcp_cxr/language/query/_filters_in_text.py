@@ -58,6 +58,18 @@ _DENIED_BEFORE = re.compile(
 """Before a view that is denied: "no images in"."""
 _DENIED_BEHIND = re.compile(r"\s+(?:views?\s+|films?\s+)?(?:excluded|not wanted|left out)\b", re.IGNORECASE)
 """Behind a view that is denied: " films excluded"."""
+_BOTH_VIEWS = re.compile(
+    rf"\bboth\s+(?:(?:the|an?|of)\s+)*(?P<views>{_VIEW}(?:\s+{_IMAGE_WORDS})?\s*(?:and|&|\+|plus)\s*(?:an?\s+)?{_VIEW}"
+    rf"(?:\s+{_IMAGE_WORDS})?)\b",
+    re.IGNORECASE,
+)
+"""Two views that one study must have, which no filter holds: "both PA and lateral films"."""
+_UNKNOWN_VIEW = re.compile(
+    r"(?<!no )(?<!not )(?<!without )\b(?:unknown|unspecified|unrecorded) (?:views?|projections?)(?: positions?)?\b"
+    r"|\b(?:view|projection)(?: position)? (?:(?:is|was) )?(?:unknown|unspecified|unrecorded|not (?:known|recorded))\b",
+    re.IGNORECASE,
+)
+"""A view that no header states: "view not recorded"."""
 _OR_BETWEEN = re.compile(r"[a-z].*\bor\b|\bor\b\W+(?!(?:an?|the|in|on|as|also)\b)[a-z]", re.IGNORECASE)
 """Between two views, "or" with other words: each view is that of one alternative."""
 _ALL_VIEWS = ("PA", "AP", "LATERAL", "OTHER")
@@ -143,7 +155,7 @@ class TextFilters:
     text: str
     """The remaining words."""
     view_positions: tuple[str, ...] = ()
-    """PA, AP, LATERAL, FRONTAL."""
+    """PA, AP, LATERAL, FRONTAL, UNKNOWN."""
     subject_id: str | None = None
     study_id: str | None = None
     image_id: str | None = None
@@ -165,6 +177,8 @@ class TextFilters:
     """Other conditions that no filter knows: "not portable", "middle-aged"."""
     other_ids: tuple[str, ...] = ()
     """Ids that follow another of their kind, which is the filter."""
+    counts_patients: bool = False
+    """Whether the limit is a number of patients: "5 patients with edema"."""
 
     @property
     def patient_words(self) -> str:
@@ -207,13 +221,15 @@ def _read(query: str) -> TextFilters:
     """Return the filters of a query in which each one that is denied stands behind what denies it."""
     text, found, denied_ids, other_ids = _ids(_FOLDER.sub(" ", query))
     text, techniques = _taken(_DENIED_TECHNIQUE, text)
-    text, limit, numbers = taken_limit(text)
+    text, limit, numbers, counts_patients = taken_limit(text)
+    text, both = _taken(_BOTH_VIEWS, text, r" \g<views> ")
     text, views, view_choices = _views(text)
+    text, unknown = _taken(_UNKNOWN_VIEW, text)
     text, date_from, date_to, unread_dates = taken_dates(text)
     text, sex, (age_from, age_to), groups = taken_patients(text)
     return TextFilters(
         " ".join(text.split()),
-        views,
+        (*views, *(["UNKNOWN"] if unknown else [])),
         _lower(found.get("subject")),
         _lower(found.get("study")),
         _lower(found.get("image")),
@@ -224,8 +240,16 @@ def _read(query: str) -> TextFilters:
         date_from,
         date_to,
         unread_dates,
-        (*denied_ids, *(one["phrase"] for one in techniques), *numbers, *view_choices, *groups),
+        (
+            *denied_ids,
+            *(one["phrase"] for one in techniques),
+            *numbers,
+            *(one[0] for one in both),
+            *view_choices,
+            *groups,
+        ),
         other_ids,
+        counts_patients,
     )
 
 
@@ -292,9 +316,9 @@ def _lower(value: str | None) -> str | None:
     return value.lower() if value else None
 
 
-def _taken(pattern: re.Pattern[str], text: str) -> tuple[str, list[re.Match[str]]]:
-    """Return the text without the matches of a pattern, and the matches."""
-    return pattern.sub(" ", text), list(pattern.finditer(text))
+def _taken(pattern: re.Pattern[str], text: str, rest: str = " ") -> tuple[str, list[re.Match[str]]]:
+    """Return the text with `rest` for the matches of a pattern, and the matches."""
+    return pattern.sub(rest, text), list(pattern.finditer(text))
 
 
 def _views(text: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:

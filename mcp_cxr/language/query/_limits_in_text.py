@@ -25,9 +25,9 @@ _NUMBER_WORDS = {
 }
 _NOT_OF_RESULTS = (
     r"(?:(?:mm|cm|mg|ml|kg|years?|yrs?|yo|y\.?o|days?|weeks?|months?|hours?|percent|degrees?|views?|ribs?|th|rd|nd|st)\b"
-    r"|%|-|\.\d|/)"
+    r"|%|-|\.\d|/|(?:[a-z]+\s+)?(?:per|(?:of|for|from)\s+(?:each|every))\b)"
 )
-"""What follows a number that is no number of results: "3 cm", "2 views"."""
+"""What follows a number that is no number of results: "3 cm", "2 views", "one per patient"."""
 _NUMBER = rf"(?:\d{{1,3}}|[3-9]\d{{3}}|[12]000|{'|'.join(sorted(_NUMBER_WORDS, key=len, reverse=True))})"
 _FEW = r"(?:[1-5]|one|two|three|four|five|a single|a couple(?: of)?)"
 """Numbers that may count a finding: "no more than two nodules"."""
@@ -76,11 +76,39 @@ _LIMIT = re.compile(
 """A number of results: "show me 5", "top ten", "limit: 20", "a dozen"."""
 
 
-def taken_limit(text: str) -> tuple[str, int | None, tuple[str, ...]]:
-    """Return the text without numbers of results; the first, 100 at most; and numbers of two kinds, as written."""
+_REQUESTED = re.compile(
+    r"\b(?:show|find|get|give|need|want|return|retrieve|list|fetch|display|open|pull|pick|select)\b", re.IGNORECASE
+)
+_OF_PATIENTS = re.compile(
+    r"\s*(?:[a-z-]+\s+){0,2}?(?:patients?|subjects?|people|persons?|wom[ae]n|m[ae]n|children)\b", re.IGNORECASE
+)
+"""Behind a number, whom it counts: " different patients"."""
+_MOST_RESULTS = 100
+
+
+def taken_limit(text: str) -> tuple[str, int | None, tuple[str, ...], bool]:
+    """Return the text without numbers of results; the first, 100 at most; what is not applied; if it is of patients.
+
+    Not applied are numbers of two kinds, as written, and a number over 100.
+    """
     text, named = _numbers_joined(text)
-    numbers = (_number(next(filter(None, match.groups()))) for match in _LIMIT.finditer(text))
-    return _LIMIT.sub(" ", text), next((min(number, 100) for number in numbers if number >= 1), None), named
+    matches = [match for match in _LIMIT.finditer(text) if not _counts_finding(match)]
+    number, first = next(((one, match) for match in matches if (one := _of_match(match)) >= 1), (None, None))
+    kept = _LIMIT.sub(lambda match: match[0] if _counts_finding(match) else " ", text)
+    if number is None or first is None:
+        return kept, None, named, False
+    named = (*named, str(number)) if number > _MOST_RESULTS else named
+    return kept, min(number, _MOST_RESULTS), named, bool(_OF_PATIENTS.match(text, first.end()))
+
+
+def _of_match(match: re.Match[str]) -> int:
+    return _number(next(filter(None, match.groups())))
+
+
+def _counts_finding(match: re.Match[str]) -> bool:
+    """Whether "only one" behind a finding may count it: "effusion, only one"."""
+    before = match.string[: match.start()]
+    return (match["only"] or "").lower() in ("one", "1") and bool(before.strip()) and not _REQUESTED.search(before)
 
 
 def _numbers_joined(text: str) -> tuple[str, tuple[str, ...]]:

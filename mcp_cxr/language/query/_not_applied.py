@@ -165,7 +165,7 @@ _NAMES: Final = {
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
-        r"\b(?P<fewer>(?:exactly|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to"
+        r"\b(?P<fewer>(?:exactly|only|just|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to"
         rf"|(?:a )?maximum of|between\s+{_NUMBER}\s+and)\s+{_NUMBER}){_OF_FINDINGS}"
     ),
     "order": (
@@ -182,7 +182,7 @@ _NAMES: Final = {
     "number": r"(?P<number>\bhow many|^(?:(?:what is|the|total)\s+)*(?:number of|count(?:ing)?(?: of)?))(?=\s+[a-z])",
     "trailing": (
         r"(?<=[a-z]{3})(?<!covid),?\s+(?P<trailing>\d{1,3}|(?:only|just|exactly|at most|up to"
-        rf"|(?:fewer|less|(?:no|not) more) than|between\s+{_NUMBER}\s+and)\s+{_NUMBER})(?=\s*$)"
+        rf"|(?:fewer|less|(?:no|not) more) than|between\s+{_NUMBER}\s+and)\s+{_NUMBER})(?=\s*[.!]?$)"
     ),
 }
 _LEFT_IN_QUERY = ("denial", "exclusive", "alone", "sure", "ratio")

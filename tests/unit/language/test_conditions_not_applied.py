@@ -70,6 +70,7 @@ def test_a_finding_before_an_unfinished_denial_is_wanted(query: str, not_applied
         ("between 2 and 5 masses", "mass", ("between 2 and 5",)),
         ("mass 2", "mass", ("2",)),
         ("mass, just one", "mass", ("just one",)),
+        ("only one mass", "mass", ("only one",)),
         ("3 pacemakers", "pacemaker", ("3",)),
         ("at least two pneumothoraces", "pneumothorax", ("at least two",)),
         ("multiple pacemakers", "pacemaker", ("multiple",)),

@@ -143,3 +143,31 @@ async def test_a_query_of_nothing_but_what_cannot_be_applied_says_why(query: str
     with pytest.raises(QueryError) as raised:
         await found(query)
     assert str(raised.value) == f"{reason}; {next_step}"
+
+
+@pytest.mark.parametrize(
+    ("query", "warning"),
+    [
+        (
+            "pneumothorax without",
+            "'without' was not applied: it names nothing; write behind it what a study must not show.",
+        ),
+        ("how many pneumothoraces", "'how many' was not applied: the answer gives the number of studies that match."),
+        ("show 150 pneumothoraces", "'150' was not applied: a page has at most 100 results; ask for the next page."),
+        (
+            "pneumothorax with both PA and lateral films",
+            "'both PA and lateral films' was not applied: studies with one of the two views are found, too.",
+        ),
+        (
+            "2 patients with pneumothorax",
+            "The results are 2 studies, not patients: to get one result per patient, group by subject.",
+        ),
+    ],
+)
+async def test_a_condition_is_named_with_what_follows_from_it(query: str, warning: str) -> None:
+    assert warning in (await found(query)).warnings
+
+
+async def test_a_denied_patient_alone_is_an_error_that_names_the_argument() -> None:
+    with pytest.raises(QueryError, match="exclude_subject_of"):
+        await found("not p10000002")

@@ -14,6 +14,8 @@ from mcp_cxr.errors import ConfigError
 if TYPE_CHECKING:
     from mcp_cxr.upkeep import CheckResult
 
+_STATUS = {True: "ok", False: "FAIL", None: "-"}
+
 
 @click.command()
 @click.option(
@@ -43,11 +45,11 @@ def doctor(*, deep: bool, write: bool, out: Path | None, as_json: bool) -> int:
     if write or out:
         raise ConfigError("--write and --out need --deep; add it.")
     results = with_archive(lambda archive: archive.doctor())
-    ok = all(result.ok for result in results)
+    ok = all(result.ok is not False for result in results)
     print_result({"ok": ok, "checks": [asdict(result) for result in results]}, map(_text, results), as_json=as_json)
     return DONE if ok else FAILED
 
 
 def _text(result: CheckResult) -> str:
     advice = f"\n      {'':<14} -> {result.advice}" if result.advice else ""
-    return f"{'ok  ' if result.ok else 'FAIL'}  {result.name:<14} {result.detail}{advice}"
+    return f"{_STATUS[result.ok]:<4}  {result.name:<14} {result.detail}{advice}"

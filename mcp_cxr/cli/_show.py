@@ -9,6 +9,8 @@ import click
 
 from mcp_cxr.cli._common import as_tool_json, note, print_result, with_archive
 from mcp_cxr.cli._output_files import cannot_write, check_output_files
+from mcp_cxr.errors import ConfigError
+from mcp_cxr.pasted_text import IMAGE_SUFFIXES
 
 if TYPE_CHECKING:
     from mcp_cxr.archive import Archive
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
 def show(image_id: str, *, png: Path | None, as_json: bool) -> None:
     """Show everything known about one image."""
     check_output_files(png=png)
+    if png and png.suffix.lower() in IMAGE_SUFFIXES and png.suffix.lower() != ".png":
+        raise ConfigError(f"--png writes a PNG file, and {png} is named as another kind; end the name in .png.")
     shown = with_archive(lambda archive: _show(archive, image_id, png))
     print_result(shown, _lines(shown), as_json=as_json)
     if shown.external and not as_json:

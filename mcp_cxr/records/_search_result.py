@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
 _COUNT_TEXTS = {
-    "silent": ("{} does not deny all of it", "{} do not deny all of it"),  # of a query that only rules out
+    "silent": (  # of a query that only rules out
+        "{} does not mention it, or denies only a part",
+        "{} do not mention it, or deny only a part",
+    ),
     "unknown": ("{} has no report or label", "{} have no report or label"),
     "part": ("{} matches in part", "{} match in part"),
     "denied": ("{} denies it and is left out", "{} deny it and are left out"),
@@ -179,9 +182,11 @@ class SearchResult(BaseModel):
         named = ("part", "denied", "conflicting") if self.total_results else ("denied", "unknown", "conflicting")
         if self.only_rules_out:
             named = ("silent", "unknown", "conflicting")
+        ruled_out = [] if self.only_rules_out or self.understood is None else self.understood.without
         parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
         parts += [_COUNT_TEXTS[name][found[name] != 1].format(f"{found[name]:,}") for name in named if found[name]]
-        if not self.only_rules_out and self.total_results > self.matched_results + found["part"]:
+        parts += [f"studies that state {names} are left out" for names in [" or ".join(ruled_out)] if names]
+        if self._is_mixed if self.only_rules_out else self.total_results > self.matched_results + found["part"]:
             parts.append(self._rest_text())
         return "; ".join(parts)
 
@@ -202,7 +207,7 @@ class SearchResult(BaseModel):
         if first is None or self._is_mixed:
             return None
         if self.only_rules_out:
-            return first.rank, "Not all of it is denied, or no report or label"
+            return first.rank, "Not mentioned, only a part denied, or no report or label"
         if self.search_mode == "keyword":
             return first.rank, "Only single words or the report's indication match"
         return first.rank, "Ranked by similarity: no report or label matches"

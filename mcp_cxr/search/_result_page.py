@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import count, groupby
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language import document_terms
@@ -137,7 +138,9 @@ def _hit(
     cosine = statistics.cosine(stored.vector) if statistics and stored.vector is not None else None
     reasons = Reasons(meaning or search.preferred, stored, search.findings_only)
     matched = _matched(search, group, stored)
-    why = [*(["pixels"] if group.by_vector else []), *reasons.why()]
+    z = statistics.z(cosine) if statistics and cosine is not None else None
+    is_like_it = matched is None or z is None or z > 0  # below the mean, the pixels speak against the hit
+    why = [*(["pixels"] if group.by_vector and is_like_it else []), *reasons.why()]
     return Hit(
         rank=rank,
         image_id=image.image_id,
@@ -150,7 +153,7 @@ def _hit(
         matched=matched,
         missing=reasons.missing() if matched == "part" else [],
         similarity_score=None if cosine is None else round(cosine, 6),
-        similarity_z=statistics.z(cosine) if statistics and cosine is not None else None,
+        similarity_z=z,
         percentile=statistics.percentile(cosine) if statistics and cosine is not None else None,
         labels=dict(study.labels),
         labels_absent=[name for name, value in study.labels.items() if value == 0],
@@ -187,12 +190,23 @@ def _chance_warnings(page: _Page, hits: Sequence[Hit]) -> list[str]:
     ]
     if not chance:
         return []
-    searched = "neither findings nor public labels" if page.search.findings_only else "neither report, labels nor tags"
+    ranks = "image at rank {} may be a chance match" if len(chance) == 1 else "images at ranks {} may be chance matches"
     warning = (
-        f"The images at rank {', '.join(map(str, chance))} may be chance matches: 1 in 20 random images is at least"
-        f" as similar, and {searched} match the query."
+        f"The {ranks.format(_ranges(chance))}: at least 1 in 20 random images is as similar, and no"
+        f" {_searched(page.search)} matches the query."
     )
     return [warning]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return rising numbers with those in a row as a range: `3, 5 to 9`."""
+    places = count()
+    rows = [list(row) for _, row in groupby(numbers, key=lambda number: number - next(places))]
+    return ", ".join(f"{row[0]} to {row[-1]}" if len(row) > 1 else f"{row[0]}" for row in rows)
+
+
+def _searched(search: IntermediateResults) -> str:
+    return "finding or public label" if search.findings_only else "report, label or tag"
 
 
 def _match_warnings(search: IntermediateResults) -> list[str]:
@@ -204,8 +218,7 @@ def _match_warnings(search: IntermediateResults) -> list[str]:
     if not counted.get("stated", 1) and _only_rules_out(search):
         found += [_NOT_DENIED] if search.facts.total else []
     elif not counted.get("stated", 1) and search.vectors.query is not None and search.facts.total:
-        searched = "finding or public label" if search.findings_only else "report, label or tag"
-        found.append(_SIMILARITY_ALONE.format(searched=searched))
+        found.append(_SIMILARITY_ALONE.format(searched=_searched(search)))
     return [*found, *left_out_warnings(counted, search.where, search.facts.total)]
 
 

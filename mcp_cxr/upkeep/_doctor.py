@@ -28,6 +28,9 @@ _ROOT_MISSING = (
     "This folder is missing: mount it, or remove it from MCP_CXR_ROOTS. If its images moved, ingest them where they are"
     " now; `mcp-cxr table verify --repair` then removes this root."
 )
+_ALWAYS_SHARED = "ids, labels, header values, findings of reports"
+_SHARED = {"reports": "report text", "images": "images", "dates": "study dates except MIMIC-CXR's"}
+"""What each name of MCP_CXR_SHARE gives the model beside that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +38,8 @@ class CheckResult:
     """Result of one check."""
 
     name: str
-    ok: bool
+    ok: bool | None
+    """None: not checked, because another check failed."""
     detail: str
     advice: str | None = None
     """What to do; None if nothing."""
@@ -73,8 +77,8 @@ async def run_checks(
 
 def _describe_share(share: Mapping[str, bool]) -> CheckResult:
     """Return what MCP_CXR_SHARE gives a host's model, and what it does not."""
-    given = ", ".join(name for name, is_given in share.items() if is_given) or "nothing"
-    withheld = ", ".join(name for name, is_given in share.items() if not is_given) or "nothing"
+    given = ", ".join([_ALWAYS_SHARED, *(_SHARED[name] for name, is_given in share.items() if is_given)])
+    withheld = ", ".join(_SHARED[name] for name, is_given in share.items() if not is_given) or "nothing"
     return CheckResult("share", ok=True, detail=f"given to the model: {given}; withheld: {withheld}")
 
 
@@ -124,7 +128,7 @@ async def _other_model(store: Store, embedder: Embedder) -> list[CheckResult]:
 
 def _not_asked(embedder: Embedder) -> CheckResult:
     return CheckResult(
-        "embedder", ok=True, detail=f"{embedder.name}; not checked: this archive was made with another embedder"
+        "embedder", ok=None, detail=f"{embedder.name}; not checked: this archive was made with another embedder"
     )
 
 

@@ -42,6 +42,13 @@ def test_png_writes_the_image(on_demo: Command, demo: Ingested, tmp_path: Path):
         assert f"({picture.width} x {picture.height})" in done.err
 
 
+def test_png_refuses_the_name_of_another_kind_of_image(on_demo: Command, demo: Ingested, tmp_path: Path):
+    done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "image.jpg")
+    assert done.code == 2
+    assert "end the name in .png" in done.error
+    assert not (tmp_path / "image.jpg").exists()
+
+
 def test_an_unwritable_png_path_is_one_line(on_demo: Command, demo: Ingested, tmp_path: Path):
     done = on_demo("show", demo.drawn.images[0].image_id, "--png", tmp_path / "no" / "image.png")
     assert done.code == 2

@@ -21,6 +21,7 @@ IMAGE_ID = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
 EXCERPT = "x" * 138
 CONFLICTING = "5 of these studies have labels that contradict the report"
 LEFT = f"900 deny it and are left out; {CONFLICTING}"
+SILENT = "1,000 do not mention it, or deny only a part"
 OTHERS = "the others match only single words or the report's indication"
 REQUIRED_OF_HIT = {"rank", "image_id", "study_id", "subject_id", "view_position", "why"}
 REQUIRED = {
@@ -166,6 +167,10 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
             {"search_mode": "keyword"},
             f"162 studies match; 310 match in part; {LEFT}; {OTHERS}",
         ),
+        (
+            {"total_results": 472, "understood": Understood(findings=["edema"], without=["effusion", "nodule"])},
+            f"162 studies match; 310 match in part; {LEFT}; studies that state effusion or nodule are left out",
+        ),
         ({"matched_results": 1, "total_results": 311}, f"1 study matches; 310 match in part; {LEFT}"),
         ({"matched_results": None, "counts": None}, None),
         (
@@ -174,7 +179,7 @@ async def test_a_strict_client_accepts_the_result(page: SearchResult, host: Host
         ),
         (
             {"understood": Understood(without=["support device"])},
-            f"162 studies match; 1,000 do not deny all of it; 20 have no report or label; {CONFLICTING}",
+            f"162 studies match; {SILENT}; 20 have no report or label; {CONFLICTING}",
         ),
     ],
 )
@@ -187,7 +192,8 @@ def test_hits_after_the_matches_are_set_apart():
     assert result(ranked).rest_heading() == (3, "Ranked by similarity: no report or label matches")
     assert result(ranked[:2]).rest_heading() is None
     denied = result(ranked, understood=Understood(without=["pleural effusion"]))
-    assert denied.rest_heading() == (3, "Not all of it is denied, or no report or label")
+    assert denied.rest_heading() == (3, "Not mentioned, only a part denied, or no report or label")
+    assert "the list is ordered by similarity" in str(denied.model_copy(update={"images": ranked[::-1]}).matches_text())
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (

@@ -46,7 +46,7 @@ export function counted(number, group) {
 
 /** What a count says of one study and of several; `_search_result.py` has the same. */
 const COUNT_TEXTS = {
-  silent: ["{} does not deny all of it", "{} do not deny all of it"], // of a query that only rules out
+  silent: ["{} does not mention it, or denies only a part", "{} do not mention it, or deny only a part"], // of a query that only rules out
   unknown: ["{} has no report or label", "{} have no report or label"],
   part: ["{} matches in part", "{} match in part"],
   denied: ["{} denies it and is left out", "{} deny it and are left out"],
@@ -63,7 +63,9 @@ export function matchesText(page, group) {
   if (onlyRulesOut(page)) names = ["silent", "unknown", "conflicting"];
   const parts = [`${counted(matched, group)} ${matched === 1 ? "matches" : "match"}`];
   for (const name of names.filter((one) => counts[one])) parts.push(COUNT_TEXTS[name][counts[name] === 1 ? 0 : 1].replace("{}", number(counts[name])));
-  if (!onlyRulesOut(page) && page.total_results > matched + counts.part) parts.push(restText(page));
+  const ruledOut = onlyRulesOut(page) ? [] : (page.understood?.without ?? []);
+  if (ruledOut.length) parts.push(`studies that state ${ruledOut.join(" or ")} are left out`);
+  if (onlyRulesOut(page) ? isMixed(page) : page.total_results > matched + counts.part) parts.push(restText(page));
   return parts.join("; ");
 }
 
@@ -76,7 +78,7 @@ function restText(page) {
 export function restHeading(page) {
   const first = page.images.find(({ matched }) => matched === "no" || matched === "unknown");
   if (!first || isMixed(page)) return null;
-  if (onlyRulesOut(page)) return { rank: first.rank, text: "Not all of it is denied, or no report or label" };
+  if (onlyRulesOut(page)) return { rank: first.rank, text: "Not mentioned, only a part denied, or no report or label" };
   if (page.search_mode === "keyword") return { rank: first.rank, text: "Only single words or the report's indication match" };
   return { rank: first.rank, text: "Ranked by similarity: no report or label matches" };
 }

@@ -71,7 +71,7 @@ async def test_a_report_that_denies_the_finding_ranks_before_one_that_does_not_m
     by_number = dict(zip(numbers(page), page.images, strict=True))
     assert set(by_number) == {2, 4, 5}
     assert by_number[2].rank < by_number[4].rank
-    assert by_number[2].why == ["pixels", "report, denied: pleural effusion"]
+    assert by_number[2].why == ["report, denied: pleural effusion"]
     assert by_number[2].report_excerpt == "No pleural effusion."
 
 
@@ -201,7 +201,16 @@ async def test_hits_no_better_than_random_images_are_shown_with_a_warning(
     (warning,) = page.warnings
     alone = [hit.rank for hit in page.images if not any("edema" in reason for reason in hit.why)]
     assert len(alone) == 2
-    assert warning.startswith(f"The images at rank {', '.join(map(str, alone))} may be chance matches")
+    assert alone == [4, 5]
+    assert warning == (
+        "The images at ranks 4 to 5 may be chance matches: at least 1 in 20 random images is as similar, and no report,"
+        " label or tag matches the query."
+    )
+
+
+@pytest.mark.parametrize(("ranks", "text"), [([1], "1"), ([3, 4, 5, 8], "3 to 5, 8"), ([2, 5, 6], "2, 5 to 6")])
+def test_ranks_in_a_row_are_shown_as_a_range(ranks: list[int], text: str) -> None:
+    assert _result_page._ranges(ranks) == text
 
 
 async def test_unlike_is_ignored_with_a_warning_without_a_text_vector(five: Path) -> None:

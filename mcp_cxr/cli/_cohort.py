@@ -70,23 +70,37 @@ def cohort() -> None:
 @allow_demo_encoder
 def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - of CohortRequest
     """Select images by words and filters, and freeze them as the cohort NAME."""
-    from mcp_cxr.records import CohortRequest, Understood, to_json
+    from mcp_cxr.records import CohortRequest, to_json
     from mcp_cxr.research.cohorts import summary_of
 
     request = CohortRequest(name, query, **options)
     try:
         made = with_archive(lambda archive: archive.make_cohort_with(request))
     except QueryError as exc:
-        raise QueryError(with_option_names(str(exc), click.get_current_context().command)) from exc
+        raise QueryError(with_option_names(str(exc), make)) from exc
     print_result(to_json(summary_of(made)), _size_lines(made.header), as_json=as_json)
     if not as_json:
-        if made.header["understood"]:
-            note(f"Read as: {Understood.model_validate(made.header['understood']).as_text()}")
-        if made.header["counts"]:
-            note(f"Studies of the archive by how they match: {_as_text(made.header['counts'])}")
+        for line in _match_lines(made.header):
+            note(line)
         for line in made.header["warnings"]:
-            note(f"Note: {line}")
+            note(f"Note: {with_option_names(line, make, is_warning=True)}")
         note(f"Cohort {name} is frozen; `mcp-cxr cohort verify {name}` shows whether anything has changed.")
+
+
+def _match_lines(header: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the words were read as, and how many studies match: none without words."""
+    from mcp_cxr.records import Understood, count_texts
+
+    understood, counts = Understood.model_validate(header["understood"]), header["counts"]
+    if header["understood"]:
+        yield f"Read as: {understood.as_text()}"
+    if counts:
+        matching = counts["present"] + counts["possible"]
+        text = f"{matching:,} {'matches' if matching == 1 else 'match'}"
+        hedged = f" ({counts['possible']:,} of them as possible)" if counts["possible"] else ""
+        names = ("silent", "unknown") if understood.only_rules_out else ("part", "unknown", "denied")
+        others = count_texts(counts, (*names, "conflicting"))
+        yield f"Of the studies that pass the filters, {'; '.join([text + hedged, *others])}"
 
 
 @cohort.command("list")
@@ -253,7 +267,7 @@ def _show_lines(found: Cohort) -> Iterator[str]:
             yield from (f"  {one}" for one in listed)
     if why := leaks.get("not_checked"):
         yield f"near duplicates across splits were not looked for: {why}"
-    yield from (f"note: {line}" for line in header["warnings"])
+    yield from (f"note: {with_option_names(line, make, is_warning=True)}" for line in header["warnings"])
 
 
 def _in_brackets(ids: list[str]) -> str:

@@ -74,7 +74,15 @@ from mcp_cxr.records._store_values import (
 )
 
 if TYPE_CHECKING:
-    from mcp_cxr.records._search_result import Hit, Matched, SearchResult, Understood, counted, joined_pages
+    from mcp_cxr.records._search_result import (
+        Hit,
+        Matched,
+        SearchResult,
+        Understood,
+        count_texts,
+        counted,
+        joined_pages,
+    )
     from mcp_cxr.records._timeline import PatientTimeline, TimelineOrder, TimelineStudy
 
 __all__ = [
@@ -136,6 +144,7 @@ __all__ = [
     "Verification",
     "are_ids_kept",
     "burned_in_annotation",
+    "count_texts",
     "counted",
     "joined_pages",
     "listed",
@@ -147,7 +156,7 @@ __all__ = [
 ]
 
 _PYDANTIC_MODULES = {
-    "_search_result": ("Hit", "Matched", "SearchResult", "Understood", "counted", "joined_pages"),
+    "_search_result": ("Hit", "Matched", "SearchResult", "Understood", "count_texts", "counted", "joined_pages"),
     "_timeline": ("PatientTimeline", "TimelineOrder", "TimelineStudy"),
 }
 

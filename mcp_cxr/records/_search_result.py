@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 Matched = Literal["full", "part", "unknown", "no"]
 _GROUP_NOUNS = {"study": ("study", "studies"), "subject": ("patient", "patients"), "none": ("image", "images")}
@@ -41,6 +41,11 @@ def counted(number: int, group: str = "study") -> str:
     """
     singular, plural = _GROUP_NOUNS[group]
     return f"{number:,} {singular if number == 1 else plural}"
+
+
+def count_texts(counts: Mapping[str, int], names: Iterable[str]) -> list[str]:
+    """Return what these counts of a result say, without those that are 0: `310 match in part`."""
+    return [_COUNT_TEXTS[name][counts[name] != 1].format(f"{counts[name]:,}") for name in names if counts[name]]
 
 
 class Hit(BaseModel):
@@ -108,6 +113,11 @@ class Understood(BaseModel):
     embedded: str | None = None
     """The text that was embedded; null if none was."""
 
+    @property
+    def only_rules_out(self) -> bool:
+        """Whether the words ask for nothing and rule something out."""
+        return bool(self.without) and not (self.findings or self.words)
+
     def as_text(self) -> str:
         """Return one line for people: `pleural effusion, left; without pneumothorax; ignored: married`."""
         corrections = [f"{typed} to {word}" for typed, word in self.corrected.items()]
@@ -164,8 +174,7 @@ class SearchResult(BaseModel):
     @property
     def only_rules_out(self) -> bool:
         """Whether the words ask for nothing and rule something out."""
-        understood = self.understood
-        return understood is not None and bool(understood.without) and not (understood.findings or understood.words)
+        return self.understood is not None and self.understood.only_rules_out
 
     def matches_text(self, group: str = "study") -> str | None:
         """Return how many match, for people: `162 studies match; 310 match in part; the rest is ranked by similarity`.
@@ -184,7 +193,7 @@ class SearchResult(BaseModel):
             named = ("silent", "unknown", "conflicting")
         ruled_out = [] if self.only_rules_out or self.understood is None else self.understood.without
         parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
-        parts += [_COUNT_TEXTS[name][found[name] != 1].format(f"{found[name]:,}") for name in named if found[name]]
+        parts += count_texts(found, named)
         parts += [f"studies that state {names} are left out" for names in [" or ".join(ruled_out)] if names]
         if self._is_mixed if self.only_rules_out else self.total_results > self.matched_results + found["part"]:
             parts.append(self._rest_text())

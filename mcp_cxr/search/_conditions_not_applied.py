@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mcp_cxr.language.query import TextFilters, read_text_filters
-from mcp_cxr.search._check_arguments import MAX_LIMIT
+from mcp_cxr.search._check_arguments import MAX_LIMIT, positions_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ _NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'befor
 _NAME_A_FINDING = "name a finding, a device, a view or a label"
 _DENIED_PATIENT = re.compile(r"^.*\sp\d{8}$", re.IGNORECASE)
 _NEXT_STEPS = (
-    (re.compile(r"^not both$", re.IGNORECASE), "studies with both are found, too"),
+    (re.compile(r"^not both$", re.IGNORECASE), "studies with both match in full; search for one without the other"),
     (
         re.compile(
             r"^(?:(?:vs|versus)\b|(?:present|presence|positive) \w+\.? (?:absent|absence|negative))", re.IGNORECASE
@@ -40,6 +40,10 @@ _NEXT_STEPS = (
     (re.compile(r"^both ", re.IGNORECASE), "studies with one of the two views are found, too"),
 )
 """What follows from conditions that are not applied, or what to do instead."""
+_NEWEST = ("latest", "newest", "most recent")
+_TWO_DAYS = re.compile(r"(\d\d?)[/.-](\d\d?)[/.-](\d{4})")
+"""A date that two countries read differently."""
+_DENIED_ALTERNATIVE = re.compile(r"or ((?:no|not|without)\b.*)", re.IGNORECASE)
 
 
 def not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, ...]:
@@ -54,7 +58,7 @@ def not_applied(meaning: QueryMeaning, text_filters: TextFilters) -> tuple[str, 
 
 def overridden(named: TextFilters, given: Filter) -> Iterator[str]:
     """Yield which filters that the words name are not applied, because an argument gives another value."""
-    if named.view_positions and given.view:
+    if is_other_view(named, given):
         yield f"'{' or '.join(named.view_positions)}' was not applied: the argument view is given."
     if named.sex and given.sex and named.sex != given.sex:
         sex = replace(named, age_from=None, age_to=None).patient_words
@@ -73,6 +77,11 @@ def limit_of_patients(named: TextFilters, query: Query) -> Iterator[str]:
         yield f"The results are {named.limit} studies, not patients: to get one result per patient, group by subject."
 
 
+def is_other_view(named: TextFilters, given: Filter) -> bool:
+    """Return whether the words name a view, and an argument names another."""
+    return bool(named.view_positions and given.view) and {*positions_of(named.view_positions)} != {*given.view}
+
+
 def warnings_of_filters(text_filters: TextFilters, conditions: Sequence[str]) -> Iterator[str]:
     """Yield which conditions in the words are not applied: those that the archive or no filter can hold.
 
@@ -85,9 +94,9 @@ def warnings_of_filters(text_filters: TextFilters, conditions: Sequence[str]) ->
     if ids := text_filters.other_ids:
         yield f"{_not_applied(ids)}: one search takes one id; search for each id separately."
     for condition in (*conditions, *text_filters.not_applied):
-        yield f"{_not_applied([condition])}{_next_step(condition)}."
+        yield f"{_not_applied([condition])}{_next_step(condition) or ' to any study: no filter can hold it'}."
     if dates := text_filters.unread_dates:
-        yield f"{_not_applied(dates)}: {_NAME_A_PERIOD}."
+        yield f"{_not_applied(dates)}: {_other_date(dates)}."
 
 
 def nothing_but_conditions(meaning: QueryMeaning, text_filters: TextFilters) -> str | None:
@@ -99,7 +108,7 @@ def nothing_but_conditions(meaning: QueryMeaning, text_filters: TextFilters) -> 
     if conditions:
         reasons.append(f"No filter can hold {_quoted(conditions)}")
     is_date = bool(conditions) and conditions == text_filters.unread_dates
-    return f"{'. '.join(reasons)}; {_NAME_A_PERIOD if is_date else _NAME_A_FINDING}." if reasons else None
+    return f"{'. '.join(reasons)}; {_other_date(conditions) if is_date else _NAME_A_FINDING}." if reasons else None
 
 
 def _not_recorded(text_filters: TextFilters) -> Iterator[tuple[str, str]]:
@@ -112,8 +121,19 @@ def _not_recorded(text_filters: TextFilters) -> Iterator[tuple[str, str]]:
         yield f"{facts} not recorded in this archive", text_filters.patient_words
 
 
+def _other_date(dates: Sequence[str]) -> str:
+    """Return what to write instead of dates that are no period."""
+    if len(dates) == 1 and dates[0].lower() in _NEWEST:
+        return "a search by filters alone lists the newest studies first"
+    found = _TWO_DAYS.fullmatch(dates[0]) if len(dates) == 1 else None
+    if found is None:
+        return _NAME_A_PERIOD
+    one, other, year = (int(number) for number in found.groups())
+    return f"two days are possible; write {year}-{one:02}-{other:02} or {year}-{other:02}-{one:02}"
+
+
 def _next_step(condition: str) -> str:
-    """Return what follows from a condition that is not applied, or what to do instead."""
+    """Return what follows from a condition that is not applied, or what to do instead; empty if nothing does."""
     if condition.isdigit() and int(condition) > MAX_LIMIT:
         return f": a page has at most {MAX_LIMIT} results; ask for the next page"
     for pattern, step in _NEXT_STEPS:
@@ -122,7 +142,9 @@ def _next_step(condition: str) -> str:
     alternatives = re.split(r"\s+or\s+", condition)
     if len(alternatives) > 1 and all(map(_is_filter, alternatives)):
         return ": search for each of these separately"
-    return " to any study"
+    if found := _DENIED_ALTERNATIVE.fullmatch(condition):
+        return f": search for '{found[1]}' separately"
+    return ""
 
 
 def _is_filter(words: str) -> bool:

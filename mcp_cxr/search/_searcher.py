@@ -122,10 +122,10 @@ class Searcher:
         return Selection(
             plan.count_filters.get("full", where),
             plan.count_filters.get("stated", where),
-            Understood(**understood.word_uses) if query.text else None,
+            Understood(**understood.word_uses).model_copy(update={"limit": None}) if query.text else None,
             _filters(understood, where),
             None if understood.meaning is None else counts(found),
-            (*understood.warnings, *left_out_warnings(found, where, facts.total)),
+            (*understood.warnings, *_limit_warnings(understood), *left_out_warnings(found, where, facts.total)),
         )
 
     async def _why_nothing_was_found(self, search: IntermediateResults) -> list[str]:
@@ -302,6 +302,12 @@ def _of_unknown_patients(where: Filter) -> dict[CountName, Filter]:
 
 def _distinct(query: Query) -> Literal["study", "subject"] | None:
     return None if query.group == "none" else query.group
+
+
+def _limit_warnings(understood: UnderstoodQuery) -> Iterator[str]:
+    """Yield that a number of results in the words limits no selection."""
+    if limit := understood.word_uses.get("limit"):
+        yield f"The number of results {limit} was not applied: all images that match are selected."
 
 
 def _filters(understood: UnderstoodQuery, where: Filter) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from mcp_cxr.language.query import (
 from mcp_cxr.records import DefaultLimit, Filter, ImageId, StudyId, SubjectId
 from mcp_cxr.search._check_arguments import positions_of
 from mcp_cxr.search._conditions_not_applied import (
+    is_other_view,
     limit_of_patients,
     not_applied,
     nothing_but_conditions,
@@ -100,7 +101,8 @@ async def understand(query: Query, store: Store, searchable_words: SearchableWor
         (*overridden(named, query.where), *limit_of_patients(named, filtered), *warnings),
         bool(text_filters.view_positions) and not query.where.view,
         meaning if ranks_alone else QueryMeaning(),
-        _word_uses(filtered, text_filters, meaning, unknown) | _applied(named, text_filters, filtered.where),
+        _word_uses(filtered, text_filters, meaning, unknown, is_view_overridden=is_other_view(named, query.where))
+        | _applied(named, text_filters, filtered.where),
     )
 
 
@@ -328,7 +330,12 @@ def _applied(named: TextFilters, not_applied: TextFilters, where: Filter) -> dic
 
 
 def _word_uses(
-    filtered: Query, text_filters: TextFilters, meaning: QueryMeaning, unknown: tuple[str, ...]
+    filtered: Query,
+    text_filters: TextFilters,
+    meaning: QueryMeaning,
+    unknown: tuple[str, ...],
+    *,
+    is_view_overridden: bool,
 ) -> dict[str, Any]:
     """Return how each word was used; `embedded` is added when it is known."""
     ids = [value for value in (text_filters.subject_id, text_filters.study_id, text_filters.image_id) if value]
@@ -336,7 +343,7 @@ def _word_uses(
         "findings": list(map(_described, meaning.wanted)) or ([meaning.judgment] if meaning.judgment else []),
         "without": [*(one.description for one in meaning.ruled_out), *meaning.ruled_out_words],
         "words": list(meaning.words),
-        "view": list(text_filters.view_positions),
+        "view": [] if is_view_overridden else list(text_filters.view_positions),
         "ids": ids,
         "corrected": {one.typed: one.candidates[0] for one in meaning.corrections if len(one.candidates) == 1},
         "ignored": [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import stat
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,20 @@ def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path
     assert "There is no cohort x. Cohorts: none yet; make one" in on_new("cohort", "verify", "x").error
     assert "'left' matched nothing: add the finding" in on_new("cohort", "make", "x", "left").error
     assert "--csv FILE, --jsonl FILE or --links FOLDER" in on_new("cohort", "export", "x").error
+
+
+def test_what_the_words_are_read_as_is_true_of_a_cohort(
+    demo: Ingested, on_new: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MCP_CXR_DATA_DIR", str(demo.copied_to(tmp_path / "copy").data_dir))
+    made = on_new("cohort", "make", "first", "show 2 effusions, lateral view", "--view", "AP")
+    assert "Read as: pleural effusion\n" in made.err
+    assert "Note: 'LATERAL' was not applied: --view is given.\n" in made.err
+    assert "Note: The number of results 2 was not applied: all images that match are selected.\n" in made.err
+    assert re.search(r"Of the studies that pass the filters, \d+ match(es)?", made.err)
+    denied = on_new("cohort", "make", "denied", "without pleural effusion").err
+    assert re.search(r"the filters, \d+ match", denied)
+    assert "note: 'LATERAL' was not applied: --view is given.\n" in on_new("cohort", "show", "first").out
 
 
 def test_forget_names_the_cohorts_that_lose_images(on_new: Command, image_dir: Path, tmp_path: Path) -> None:

@@ -64,6 +64,10 @@ async def test_a_view_that_is_given_wins_over_the_words() -> None:
     page = await found("PA pneumothorax", view=["AP"])
     assert (numbers(page), page.filters) == ([2], {"view": ["AP"]})
     assert page.warnings == ["'PA' was not applied: the argument view is given."]
+    assert page.understood is not None
+    assert page.understood.view == []
+    same = await found("PA pneumothorax", view=["PA"])
+    assert (same.warnings, same.understood and same.understood.view) == ([], ["PA"])
 
 
 async def test_view_words_alone_list_those_images() -> None:

@@ -65,6 +65,7 @@ _BEFORE_VERSUS: Final = tuple(
             rf"^((?:(?!{_LEAVES_OUT})[^,;.:])*?\b{_GROUP}\s+{_HAVING}\s(?:(?!\bor\b){_ITEM})+?)"
             rf",?\s+(?:and|plus|as well as)\s+(?:{_SHOW}\s+)?{_OTHERS}\s+(?:{_HAVING}\s+|(?=(?:without|not|lacking)\b))"
         ),
+        rf"\b(([\w-]+)\s+with(?:out)?\s{_ITEM}+?)\s+(?:and|or|plus)\s+(?=\2\s+with(?:out)?\b)",
         rf"{_FIRST}({_ITEM}+?)[,;.]?\s+(?:and\s+)?{_SECOND}",
         rf"\b(?:two|2)\s+(?:groups|sets|cohorts|arms)\s*[:,-]?\s*(?:with\s+|of\s+)?({_ITEM}+?)\s+and\s+(?!(?:one|1)\b)",
         rf"\b({_SHOW} [^,;.:()]+?),?\s+and\s+(?:then|also|separately)\s+{_SHOW}\s+",
@@ -92,7 +93,8 @@ def parsed_groups(text: str, parse: Callable[[str], QueryMeaning]) -> QueryMeani
     if match is None:
         return None
     first, second = parse(text[: match.start()]), parse(text[match.end() :])
-    if first.is_empty or second.is_empty:
+    is_left_out = text.lstrip().lower().startswith("without") and not first.wanted
+    if first.is_empty or second.is_empty or is_left_out:
         return None
     denies = any(one.ruled_out or one.ruled_out_words for one in (first, second))
     several = min(len(first.wanted), len(second.wanted)) > 1

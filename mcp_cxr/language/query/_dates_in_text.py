@@ -32,7 +32,7 @@ _OF_EACH = r"(?:per|(?:of|for|from) (?:each|every))"
 _DATES = re.compile(
     rf"\b(?:(?:between|from|dated|date[:=]?)\s*\b(?P<low>{_DATE})\s*(?:and|to|until|till|through|-|\u2013|\.\.)\s*(?P<high>{_DATE}){_END_OF_DATE}"
     rf"|(?:in|during|from|of)\s+(?P<first>{_YEAR})\s*(?:[-\u2013]|\.\.|to\b|through\b)\s*(?P<last>{_YEAR}){_END_OF_DATE}"
-    rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or)\s+)(?:in\s+)?{_YEAR})+){_END_OF_DATE}"
+    rf"|(?:(?:in|during|from|of)\s+)?(?P<years>{_YEAR}(?:(?:\s*,\s*|,?\s+(?:and|or|vs\.?|versus)\s+)(?:in\s+)?{_YEAR})+){_END_OF_DATE}"
     rf"|(?:since|starting (?:in|from|on)|on or after|(?:not|nor|no) (?:earlier|older) than"
     rf"|not before)\s+(?P<since>{_DATE}){_END_OF_DATE}(?:\s+on(?:wards?)?\b)?"
     rf"|from\s+(?P<onwards>{_DATE}){_END_OF_DATE}\s+(?:(?:on|onwards?)\b(?!\s+the\b)|(?:to|until|till)\s+(?:now|today|present|date)\b)"

@@ -18,17 +18,18 @@ if TYPE_CHECKING:
 _GENERAL = frozenset(
     map(
         stem,
-        "abnormal abnormality active activity anomaly appearance aspect atypical baseline being benign"
-        " cause change clear clinical clue comparison complaint complication concern contour course"
-        " cure current day difference difficulty discomfort disease disorder distress doubt effect entity"
-        " episode error event explanation extent fact feature follow followup form group growth hint history"
-        " idea illness important impression improvement indication interest intervention involvement issue"
-        " kind last level limit limitation location management mark material matter medical medication mind"
-        " minute morphology name need normal note number object obvious ongoing option order organ other"
-        " pathology pattern place point position problem process progress progression quality question reason"
-        " recurrence relevant risk severe severity shape sharp side significance significant size sort source"
-        " specific spot stage structure suspicion suspicious symptom syndrome system technique therapy thing"
-        " time treatment trend trouble type typical urgency use view visible visit way word work worry".split(),
+        "abnormal abnormality active activity anomaly aorta appearance aspect atypical baseline being benign"
+        " body bone cause change chest clear clinical clue comparison complaint complication concern contour"
+        " course cure current day diaphragm difference difficulty discomfort disease disorder distress doubt"
+        " effect entity episode error event explanation extent fact feature follow followup form group growth"
+        " heart hila hilum hint history idea illness important impression improvement indication interest"
+        " intervention involvement issue kind last level limit limitation lobe location lung management mark"
+        " material matter mediastinum medical medication mind minute morphology name need normal note number"
+        " object obvious ongoing option order organ other pathology patient pattern place pleura point"
+        " position problem process progress progression quality question reason recurrence relevant rib risk"
+        " severe severity shape sharp side significance significant size sort source specific spine spot stage"
+        " structure suspicion suspicious symptom syndrome system technique therapy thing time trachea"
+        " treatment trend trouble type typical urgency use view visible visit way word work worry".split(),
     )
 )
 """Stems of words that say too little to leave a study out for: most reports have some of them."""

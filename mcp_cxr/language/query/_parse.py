@@ -132,7 +132,10 @@ def parse_query_text(query: str) -> QueryMeaning:
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
     rest, not_applied = without_not_applied(query)
     parsed = _read(rest)
-    return replace(parsed, not_applied=_unique([*not_applied, *parsed.not_applied])).without_contradictions()
+    not_applied = (*not_applied, *parsed.not_applied)
+    ruled_out_words, told = ruled_out_and_told(parsed.text, parsed.ruled_out_words, not_applied)
+    parsed = replace(parsed, ruled_out_words=ruled_out_words, not_applied=_unique([*not_applied, *told]))
+    return parsed.without_contradictions()
 
 
 def _read(query: str) -> QueryMeaning:
@@ -162,8 +165,6 @@ def _read(query: str) -> QueryMeaning:
         parsed = replace(parsed, not_applied=(*parsed.not_applied, match[0]))
     if is_foreign:  # how far a denial holds is not known: its other words are not ruled out
         parsed = replace(parsed, words=_unique([*parsed.words, *parsed.ruled_out_words]), ruled_out_words=())
-    ruled_out_words, told = ruled_out_and_told(text, parsed.ruled_out_words, parsed.not_applied)
-    parsed = replace(parsed, ruled_out_words=ruled_out_words, not_applied=(*parsed.not_applied, *told))
     return replace(parsed, corrections=corrections, text=text)
 
 

@@ -188,6 +188,7 @@ REQUEST_REWORDINGS: Final[Rewordings] = (
     (_NOT_GONE, "improved"),
     (r"(?<=\w)\s+not new(?=\s*(?:$|[,;.)]))", " that is not new"),
     (_FINE, r"\1 normal"),
+    (r"\b(heart|lungs|mediastinum|bones)\s+(?:fine|ok(?:ay)?)(?=\s*(?:$|[,;.)]|and\b|but\b))", r"\1 normal"),
     (
         rf"(?:\b(?:that|which|who)\s+)?(?:\b(?:is|are|has|have)\s+)?\bneither\s+{_CHANGED}\s+n?or\s+{_CHANGED}\b",
         "unchanged",

@@ -140,6 +140,7 @@ def test_a_denied_change_rules_out_no_finding() -> None:
         ("no left effusion but a right one", ["pleural effusion, right"], ["pleural effusion, left"]),
         ("neither calcified nor cavitary nodules", [], ["calcified nodule", "cavity"]),
         ("neither large nor loculated effusion", [], ["pleural effusion, large", "loculated pleural effusion"]),
+        ("exclude scars vs masses", [], ["scar", "mass"]),
         ("neither mass nor rib fracture", [], ["mass", "rib fracture"]),
         ("nothing excluded: scoliosis", ["scoliosis"], []),
         ("with masses excluded: nodules", ["nodule"], ["mass"]),

@@ -46,6 +46,8 @@ def test_words_around_a_denied_finding_rule_nothing_out(query: str, ruled_out: l
         ("nodule with no other abnormality", ["no other abnormality"]),
         ("effusion, no drain that needs flushing", ["flushing"]),
         ("mass -disease", ["no disease"]),
+        ("abnormal studies, no active disease", ["no active disease"]),
+        ("mass without a heart", ["no heart"]),
         ("mass not (abnormality)", ["no abnormality"]),
     ],
 )
@@ -120,6 +122,7 @@ _LUNGS = ["opacity", "consolidation", "infiltrate", "airspace disease"]
         ("unremarkable heart, lungs and mediastinum", [*_LUNGS, "cardiomegaly", "enlarged cardiomediastinum"]),
         ("lungs and pleura normal", [*_LUNGS, "pleural effusion", "pneumothorax"]),
         ("normal heart and bones", ["cardiomegaly", "fracture"]),
+        ("lungs ok", _LUNGS),
         ("healthy lungs", _LUNGS),
     ],
 )

@@ -161,6 +161,7 @@ HEX = "02aa804e-bde0afdd-112c0b34-7bc16630-4e384014"
         ("find 6 studies with 2 masses and 3 tubes", TextFilters("studies with 2 masses and 3 tubes", limit=6)),
         ("just one: edema", TextFilters(": edema", limit=1)),
         ("show 2000 effusions", TextFilters("effusions", limit=100, not_applied=("2000",))),
+        ("in 2012 vs 2014", TextFilters("", unread_dates=("2012 vs 2014",))),
         ("in 2012 or 2014", TextFilters("", unread_dates=("2012 or 2014",))),
         ("2013, 2014 and 2015", TextFilters("", date_from="2013-01-01", date_to="2015-12-31")),
         ("before 2010 or after 2015", TextFilters("or", unread_dates=("before 2010", "after 2015"))),

@@ -34,12 +34,13 @@ _INCLUDED = {
     "base": ("base", "lower lobe"),
     "upper lobe": ("upper lobe", "apex"),
     "middle lobe": ("middle lobe", "mid lung"),
+    "lingula": ("lingula", "mid lung"),
     "apex": ("apex",),
     "multiple": ("multiple", "scattered"),
     "spine": ("thoracic spine", "lumbar spine", "cervical spine"),
 }
 """Modifiers that reports use for each other: the base of a lung is in its lower lobe, the apex in its upper lobe, the
-right middle lobe in the middle third; and what is scattered is more than one."""
+right middle lobe and the lingula in the middle third; and what is scattered is more than one."""
 
 
 AlternativeTerms: TypeAlias = tuple[str, ...]

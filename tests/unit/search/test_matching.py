@@ -369,6 +369,14 @@ async def test_two_sides_may_be_stated_at_different_names_of_one_place() -> None
     assert [(hit.matched, bool(hit.missing)) for hit in page.images] == [("full", False), ("part", True)]
 
 
+@pytest.mark.parametrize(("query", "side"), [("lingular nodule", "Left"), ("middle lobe nodule", "Right")])
+async def test_the_lobe_in_the_middle_third_is_on_its_side(query: str, side: str) -> None:
+    async with reported(["FINDINGS: Left mid lung nodule.", "FINDINGS: Right mid lung nodule."]) as archive:
+        page = await archive.search(query)
+    assert page.matched_results == 1
+    assert page.images[0].why == [f"report: {side.lower()} mid lung nodule"]
+
+
 async def test_what_the_report_denies_and_the_indication_names_is_said() -> None:
     report = "INDICATION: Pleural effusion.\nFINDINGS: No effusion."
     async with reported([report]) as archive:

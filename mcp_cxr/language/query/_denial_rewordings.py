@@ -37,6 +37,7 @@ _IS_NOT = (
     rf"(?:\b(?:that|which)\s+{IS}\s+|,\s*(?:but\s+)?|\b(?:but|and)\s+)(?:not|neither(?!\s+[\w-]+\s+nor\s+[\w-]+\s+[a-z]))"
     rf"\s+(?!{SIDES}\b)"
     r"(?=[\w-]+(?:\s*$|[,.;]|\s+(?:ones|and|or|nor)\b))"
+    rf"|(?<=[a-z]{{3}})\s+(?:{IS}\s+)?not\s+(?=(?:tiny|small|mild|moderate|large|big|massive|severe)\s*(?:$|[,.;]))"
 )
 """Such as "nodules that are not calcified", "effusions, but not small"."""
 _CANNOT_DISTINGUISH = (
@@ -262,8 +263,14 @@ _DENIED_AND_WANTED = (
     r"(?:(?:with|an?)\s+)*\2(?=\s*(?:$|[,;.]))"
 )
 """The same finding denied and asked for: "no edema and edema"."""
+_WANTED_AND_DENIED = (
+    r"\b((?:[\w-]+\s+){0,2}[\w-]{4,})(?:\s+present)?\s+(?:and|but)\s+(?:an?\s+)?\1\s+"
+    r"(absent|excluded|not present|ruled out)\b"
+)
+"""The same in the other order: "edema and edema absent"."""
 DENIAL_REWORDINGS: Final[Rewordings] = (
     (_DENIED_AND_WANTED, r"\1 \2; with \2"),
+    (_WANTED_AND_DENIED, r"\1; \1 \2"),
     (_NOT_ABSENT, " "),
     (_NOT_ABSENT_CASE, r"\1"),
     (_NOT_BEFORE_NOW, r"new \1\2\3"),

@@ -46,13 +46,14 @@ _BUT_REALLY = (
 )
 """Between what a finding was called and what it was: "that turned out to be"."""
 _NAMES: Final = {
-    "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes)))",
+    "both": r",?\s*(?:\b(?:but|and)\s+)?\b(?P<both>not both\b(?!\s+(?:the\s+)?(?:sides|lungs|bases|lobes))"
+    r"(?:\s+(?!(?:of|and|but|or)\b)[^,;.]*?\band\b[^,;.]+)?)",
     "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
     "elliptic": r"\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))",
     "unfinished": (
         r"(?<=\w),?\s+(?<!\bor )(?P<unfinished>(?:(?:and|but|yet)\s+)?(?:with(?:out|\s+no)(?:\s+any)?"
         r"|(?:(?<=and )|(?<=but ))(?:no|not)|minus|except(?:\s+for)?|excluding|other than|apart from|aside from"
-        r"|rather than|instead of))(?=\s*(?:$|[.;?]))"
+        r"|rather than|instead of))(?=\s*(?:$|[.;?]|:\s*$))"
     ),
     "more": (
         r"\b(?P<more>nothing (?:else|more)\b(?: wrong)?|isolated(?!\s+(?:on|in|at|to)\b)"

@@ -337,11 +337,12 @@ def _ruled_out(denied: Iterable[Mention], groups: Sequence[Sequence[WantedFindin
     wanted, alone = {one.name for one in chain(*groups)}, {group[0].name for group in groups if len(group) == 1}
     found = [(_wanted(one, in_history=False), one.modifiers & NOT_STATED) for one in denied]
     kinds = [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
-    return [
+    kept = (
         one
         for one in kinds
         if one.name not in alone or texts.count(one.text) == 1 or not {*one.own_stems}.isdisjoint(terms(one.name))
-    ]
+    )
+    return list({one.description: one for one in kept}.values())
 
 
 def _asked(name: str, modifiers: frozenset[str]) -> frozenset[str]:

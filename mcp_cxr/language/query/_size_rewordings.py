@@ -71,7 +71,13 @@ _WAS_NOW = (
 """A size that has changed: "was large, now small"."""
 _FROM_TO = rf"\b(increased|decreased|grown|grew|improved|progressed|worsened) from {_ANY_SIZE} to ({_ANY_SIZE})\b"
 """The same with its change: "increased from small to moderate"."""
+_NORMAL_THEN = (
+    rf"\b(?:previously |formerly )?(?:normal {HEART}|{HEART} (?:was|used to be) normal)"
+    r"(?: (?:before|previously|earlier))?,?\s+(?:(?:and|but) )?now\b(?: (?:is|with|has))?(?: an?)?\s+"
+)
+"""A heart that has grown: "heart was normal, now enlarged"."""
 SIZE_REWORDINGS: Final[Rewordings] = (
+    (_NORMAL_THEN, "new "),
     (_WAS_NOW, r"\1"),
     (_FROM_TO, r"\2 \1"),
     (_HEART_A_LITTLE, "mild cardiomegaly"),

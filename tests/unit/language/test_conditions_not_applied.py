@@ -20,6 +20,9 @@ from mcp_cxr.language.query import parse_query_text
         ("rib fracture, ribs intact", ["rib fracture"]),
         ("small mass but not small", ["mass, small"]),
         ("severe edema, not severe", ["pulmonary edema, severe"]),
+        ("mass and mass absent", ["mass"]),
+        ("mass present but mass absent", ["mass"]),
+        ("heart was normal, now cardiomegaly", []),
         ("large mass, not small", []),
         ("cardiomegaly or normal heart size", []),
         ("effusion despite sharp costophrenic angles", []),
@@ -44,6 +47,7 @@ def test_a_status_ends_a_finding_without_a_comma(query: str) -> None:
         ("mass without", "without"),
         ("mass but not", "but not"),
         ("mass, excluding", "excluding"),
+        ("mass excluding:", "excluding"),
         ("mass with no.", "with no"),
         ("cardiomegaly or normal heart size", "or normal heart size"),
     ],
@@ -71,6 +75,7 @@ def test_a_finding_before_an_unfinished_denial_is_wanted(query: str, not_applied
         ("mass 2", "mass", ("2",)),
         ("mass, just one", "mass", ("just one",)),
         ("only one mass", "mass", ("only one",)),
+        ("mass, not both scar and edema", "mass", ("not both scar and edema",)),
         ("3 pacemakers", "pacemaker", ("3",)),
         ("at least two pneumothoraces", "pneumothorax", ("at least two",)),
         ("multiple pacemakers", "pacemaker", ("multiple",)),
@@ -117,6 +122,13 @@ def test_normal_beside_abnormal_is_named(query: str, not_applied: tuple[str, ...
     parsed = parse_query_text(query)
     assert parsed.judgment == "abnormal"
     assert parsed.not_applied == not_applied
+
+
+@pytest.mark.parametrize("query", ["mass not large", "mass is not large", "mass, not large"])
+def test_a_size_is_ruled_out_behind_its_finding(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [one.description for one in parsed.findings] == ["mass"]
+    assert [one.description for one in parsed.ruled_out] == ["mass, large"]
 
 
 def test_a_side_is_ruled_out_once() -> None:

@@ -30,6 +30,7 @@ from mcp_cxr.language.query._alternatives import (
 from mcp_cxr.language.query._beside_history import parsed_beside_history
 from mcp_cxr.language.query._compared_groups import parsed_groups, with_groups_compared
 from mcp_cxr.language.query._denied_words import ruled_out_and_told
+from mcp_cxr.language.query._device_positions import without_device_positions
 from mcp_cxr.language.query._english import has_foreign_words
 from mcp_cxr.language.query._general_words import REQUEST_WORDS
 from mcp_cxr.language.query._judgments import judgment_of, place_of_abnormal, without_abnormal
@@ -130,11 +131,13 @@ _MOST_PARTS = 8  # that are read apart; each reads the text once more
 def parse_query_text(query: str) -> QueryMeaning:
     """Return what the words of a query ask for and what they rule out."""
     query = " ".join(query.split())  # patterns that begin with blanks are slow on many of them
-    rest, not_applied = without_not_applied(query)
+    rest, positions, ranking = without_device_positions(query)
+    rest, not_applied = without_not_applied(rest)
     parsed = _read(rest)
-    not_applied = (*not_applied, *parsed.not_applied)
+    not_applied = (*positions, *not_applied, *parsed.not_applied)
     ruled_out_words, told = ruled_out_and_told(parsed.text, parsed.ruled_out_words, not_applied)
-    parsed = replace(parsed, ruled_out_words=ruled_out_words, not_applied=_unique([*not_applied, *told]))
+    words = _unique([*parsed.words, *(word for word in ranking if parsed.wanted and word not in REQUEST_WORDS)])
+    parsed = replace(parsed, words=words, ruled_out_words=ruled_out_words, not_applied=_unique([*not_applied, *told]))
     return parsed.without_contradictions()
 
 

@@ -72,6 +72,7 @@ async def test_dates_that_are_no_filter_are_named_as_not_applied(query: str, dat
     [
         ("no effusion unless loculated", "unless loculated"),
         ("pneumothorax, not portable", "not portable"),
+        ("pneumothorax, ETT too high", "too high"),
         ("pneumothorax in middle-aged men", "middle-aged"),
     ],
 )

@@ -37,11 +37,15 @@ says what happened, to which thing, and what to do. It never contains a secret, 
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Generator
+
+_ID_OF_OTHERS = re.compile(r"[sp](\d{8}|[0-9a-f]{24})", re.ASCII | re.IGNORECASE)
+"""The id of a study or patient, as MIMIC-CXR and this program make them."""
 
 
 class CxrError(Exception):
@@ -67,6 +71,12 @@ class NotFound(CxrError):
     def of_image(cls, image_id: str) -> NotFound:
         """Return the error for an image id that the archive does not have."""
         shown = image_id if image_id[-1:].isalnum() else repr(image_id)
+        kind, argument = {"s": ("study", "study_id"), "p": ("patient", "subject_id")}.get(
+            image_id[:1].lower(), ("", "")
+        )
+        if kind and _ID_OF_OTHERS.fullmatch(image_id):
+            call = f'search_medical_images({argument}="{image_id}", group="none")'
+            return cls(f"The archive has no image {shown}: it is the id of a {kind}. List its images: {call}")
         return cls(f"The archive has no image {shown}. Use the image_id of a search result.")
 
     @classmethod

@@ -80,6 +80,8 @@ def make(name: str, query: str | None, *, as_json: bool, **options: Any) -> None
         raise QueryError(with_option_names(str(exc), make)) from exc
     print_result(to_json(summary_of(made)), _size_lines(made.header), as_json=as_json)
     if not as_json:
+        if not (made.header["query"] or made.header["filters"]):
+            note("Note: Neither words nor filters were given: the cohort has all images of the archive.")
         for line in _match_lines(made.header):
             note(line)
         for line in made.header["warnings"]:

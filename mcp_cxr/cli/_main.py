@@ -20,6 +20,7 @@ from mcp_cxr.cli._forget import forget
 from mcp_cxr.cli._ingest import ingest
 from mcp_cxr.cli._layout import layout
 from mcp_cxr.cli._model import model
+from mcp_cxr.cli._option_names import with_shell_lines
 from mcp_cxr.cli._probe import probe
 from mcp_cxr.cli._pull import pull
 from mcp_cxr.cli._search import search
@@ -85,7 +86,7 @@ def _run(command: click.Command, argv: Sequence[str] | None, name: str) -> int:
     try:
         code = command.main(argv, name, standalone_mode=False, help_option_names=["-h", "--help"])
     except CxrError as exc:
-        note(f"Error: {exc}")
+        note(f"Error: {with_shell_lines(str(exc), search)}")
         return 2 if isinstance(exc, ConfigError | PathRefused | QueryError) else FAILED
     except NoArgsIsHelpError as exc:
         note(exc.format_message())

@@ -43,6 +43,12 @@ def with_option_names(message: str, command: click.Command, *, is_warning: bool 
     return re.sub(f"{_CALL}|{value}|{_QUOTED}|{argument}|{alone}", replace, message)
 
 
+def with_shell_lines(message: str, search: click.Command) -> str:
+    """Return a message with calls of the search tool as commands; all else stays as it is."""
+    options = {str(one.name): one.opts[0] for one in search.params if isinstance(one, click.Option)}
+    return re.sub(_CALL, lambda found: _shell_line(found["call"], options), message)
+
+
 def _any_of(names: Iterable[str]) -> str:
     return "|".join(sorted(names, key=len, reverse=True))
 

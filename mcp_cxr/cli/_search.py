@@ -155,7 +155,7 @@ def _write_csv(
         writer = CsvWriter(file, (*RESULT_COLUMNS, *labels))
         for hit in page.images:
             writer.write([*result_row(hit, filters=filters, **of_search), *_scores_of(hit, scored).values()])
-    note(f"Wrote {path} ({page.results_count:,} results).")
+    note(f"Wrote {path} ({page.results_count:,} {'result' if page.results_count == 1 else 'results'}).")
 
 
 def _scores_of(hit: Hit, scored: ScoredImages | None) -> dict[str, float]:

@@ -75,7 +75,7 @@ def _lines(shown: ImageDetails) -> list[str]:
                 *([] if shown.age is None else [f"{shown.age} years"]),
             ]
         ),
-        "View": f"{shown.view_position} (from {shown.view_source})",
+        "View": shown.view_position + ("" if shown.view_source == "none" else f" (from {shown.view_source})"),
         "File": shown.path or shown.image_path,
         "Split": shown.split or "-",
         "Labels": ", ".join(f"{label} {value:+d}" if value else f"{label} 0" for label, value in shown.labels.items())

@@ -114,7 +114,7 @@ def stats(*, as_json: bool) -> None:
     overview, samples = with_archive(_stats)
     print_result(overview, _lines(overview, samples), as_json=as_json)
     if overview.next and not as_json:
-        note(f"Note: {overview.next}")
+        note(f"Note: {overview.next.partition(', or ')[0].removesuffix('.')}.")  # the rest is of the tool
     if overview.external and not as_json:
         note(
             f"Note: {overview.external} images written by another program have no usable vector. Run `mcp-cxr ingest` "

@@ -32,9 +32,10 @@ def timeline(image_id: str, *, limit: int, before: str | None, as_json: bool) ->
         return
     for warning in shown.warnings:
         note(f"Note: {warning}")
-    count = f"{len(shown.studies)} of {shown.total_studies} studies of patient {shown.subject_id}"
-    note(f"{count}, closest in time first.")
-    note("The numbers beside a finding are those of the studies; a study without a status does not mention it.")
+    total = "1 study" if shown.total_studies == 1 else f"{shown.total_studies} studies"
+    note(f"{len(shown.studies)} of {total} of patient {shown.subject_id}, closest in time first.")
+    if shown.findings:
+        note("The numbers beside a finding are those of the studies; a study without a status does not mention it.")
 
 
 def _lines(shown: PatientTimeline) -> Iterator[str]:

@@ -239,8 +239,8 @@ def left_out_warnings(counted: Mapping[CountName, int], where: Filter, total: in
     if counted.get("labels blank"):
         label = "the label" if len(where.labels_absent) == 1 else "a label"
         found.append(
-            f"{counted['labels blank']} of the {total} results have no value for {label} that must be absent, so the"
-            " finding may be present there."
+            f"No value for {label} that must be absent in {counted['labels blank']} of {total} results: the finding may"
+            " be present there."
         )
     return found
 

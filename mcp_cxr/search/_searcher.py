@@ -333,6 +333,11 @@ def _conditions(where: Filter, *, has_words: bool) -> Iterator[tuple[str, Filter
         yield f"The archive has no patient {where.subject_id}.", Filter(subject_id=where.subject_id)
     if where.study_id:
         yield f"The archive has no study {where.study_id}.", Filter(study_id=where.study_id)
+    for label in where.labels:
+        yield (
+            f"No study has the label {label} as present; uncertain and absent values do not match.",
+            Filter(labels=(label,)),
+        )
     if where.labels_absent:
         names = ", ".join(where.labels_absent)
         yield (

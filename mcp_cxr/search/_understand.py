@@ -261,7 +261,7 @@ def _warnings(
     is_foreign = not is_english(text) and bool(unknown or meaning.wanted or not meaning.words)
     may_be_foreign = not is_named and not all(map(is_known_word, not_asked)) and searchable_words == "archive"
     if is_foreign or may_be_foreign:
-        found.append("Reports are read in English; words of other languages match only as they are written.")
+        found.append("Reports are read in English, so ask in English; other words match only as they are written.")
     return (*found, *warnings_of_filters(text_filters, meaning.not_applied))
 
 
@@ -290,7 +290,8 @@ def _nothing_to_look_for(text: str, meaning: QueryMeaning, text_filters: TextFil
     if message := nothing_but_conditions(meaning, text_filters):
         return message
     if meaning.changes_denied:
-        return f"{_only_changes_denied(meaning)}; name the finding without it, or the change that is wanted."
+        name = meaning.changes_denied[0]
+        return f"{_only_changes_denied(meaning)}. Ask for '{name}', 'no {name}' or 'unchanged {name}'."
     if not is_english(text):
         return "Reports are read in English. Name a finding, a device, a view or a label in English."
     return "The query has no searchable word; name a finding, a device, a view or a label."

@@ -25,6 +25,7 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
     on_new("ingest", image_dir)
     made = on_new("cohort", "make", "all", "--split", "50/50", "--seed", "3", "--digests")
     assert made.code == 0
+    assert "Note: Neither words nor filters were given: the cohort has all images of the archive.\n" in made.err
     assert [line.split() for line in made.out.splitlines()] == [
         ["images", "studies", "patients"],
         ["train", "4", "4", "4"],
@@ -56,6 +57,7 @@ def test_a_cohort_is_made_shown_exported_and_verified(on_new: Command, image_dir
 def test_errors_name_options_and_say_what_to_do(on_new: Command, image_dir: Path) -> None:
     on_new("ingest", image_dir)
     assert on_new("cohort", "make", "Bad").error.startswith("Error: A cohort's name has 1 to 40 characters")
+    assert "Give the name, then the words." in on_new("cohort", "make", "pleural effusion").error
     assert "such as 70/10/20 or 80/20; 1/2 adds up to 3." in on_new("cohort", "make", "x", "--split", "1/2").error
     assert "or 80/20, not '0/100'." in on_new("cohort", "make", "x", "--split", "0/100").error
     assert "--per-subject must be 1 or more" in on_new("cohort", "make", "x", "--per-subject", "0").error

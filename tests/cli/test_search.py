@@ -150,6 +150,10 @@ def test_invalid_arguments_exit_with_2(on_demo: Command, argv: list[str], line: 
     [
         (["--split", "foo"], "No image has split foo; a split is one of train, validate, test."),
         (["effusion", "--subject", "p1"], "The archive has no patient p1."),
+        (
+            ["--label", "Pleural Other"],
+            "No study has the label Pleural Other as present; uncertain and absent values do not match.",
+        ),
         (["--study", "nope"], "The archive has no study nope."),
     ],
 )

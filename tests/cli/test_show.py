@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from PIL import Image
 
 from tests.cli.conftest import told_by_tool
+from tests.support.image_files import plain
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,8 +57,24 @@ def test_an_unwritable_png_path_is_one_line(on_demo: Command, demo: Ingested, tm
     assert "there is no folder" in done.error
 
 
+def test_a_timeline_of_one_study_without_findings_has_no_legend(on_new: Command, tmp_path: Path):
+    plain(tmp_path / "images" / "1.png", 1)
+    on_new("ingest", tmp_path / "images")
+    image_id = on_new("search", "--limit", "1", "--view", "UNKNOWN", "--json").json["images"][0]["image_id"]
+    assert re.fullmatch(r"1 of 1 study of patient \w+, closest in time first\.\n", on_new("timeline", image_id).err)
+    assert re.search(r"View: +UNKNOWN\n", on_new("show", image_id).out)
+
+
 def test_an_unknown_image_exits_with_1(on_demo: Command):
     done = on_demo("show", "no-such-image")
     assert done.code == 1
     assert done.error == "Error: The archive has no image no-such-image. Use the image_id of a search result."
+    study, patient = (
+        on_demo(command, one).error for command, one in (("show", "s50000001"), ("timeline", "p10000001"))
+    )
+    assert study == (
+        "Error: The archive has no image s50000001: it is the id of a study. List its images: mcp-cxr search --study"
+        " s50000001 --group none"
+    )
+    assert patient.endswith("is the id of a patient. List its images: mcp-cxr search --subject p10000001 --group none")
     assert "no image '.'. Use" in on_demo("search", "--like", ".").error

@@ -54,7 +54,10 @@ def check_name(name: str) -> str:
         QueryError: It is none.
     """
     if not _NAME.fullmatch(name):
-        raise QueryError("A cohort's name has 1 to 40 characters of a-z, 0-9 and hyphens, such as effusion-pa.")
+        raise QueryError(
+            f"A cohort's name has 1 to 40 characters of a-z, 0-9 and hyphens, such as effusion-pa, not {name[:60]!r}."
+            " Give the name, then the words."
+        )
     return name
 
 

@@ -94,7 +94,7 @@ async def test_a_table_of_positives_only_says_nothing_of_what_it_leaves_blank(da
         found = await archive.search(labels_absent=["Pneumonia"])
     assert found.total_results == 1
     assert (
-        "1 of the 1 results have no value for the label that must be absent, so the finding may be present there."
+        "No value for the label that must be absent in 1 of 1 results: the finding may be present there."
         in found.warnings
     )
 

@@ -258,6 +258,11 @@ _NOTHING_ACUTE_WITH = (
     r"(?:,?\s+(?:with|but)\s+|,\s*(?=(?:old|chronic|healed|stable|unchanged|known)\b))"
 )
 """What is there beside nothing acute: "no acute disease with a pacemaker"."""
+_NOT_SURE = (
+    r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established|definite|certain|sure)"
+    r"(?: (?:whether|if|about|of|that)\b(?: (?:there|it) (?:is|was))?)?(?!\w)"
+)
+"""Such as "not sure whether there is edema"."""
 _DENIED_AND_WANTED = (
     r"\b(no|without)\s+((?:[\w-]+\s+){0,3}[\w-]+)(?:\s*,\s*(?:(?:and|but)\s+)?|\s+(?:and|but)\s+)"
     r"(?:(?:with|an?)\s+)*\2(?=\s*(?:$|[,;.]))"
@@ -358,7 +363,7 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
     (r"\bnot (?:(?:due|secondary|related|attributable) to|(?:explained|caused) by)\b", "without"),
     (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
-    (r"\b(?:but |and )?(?:not|never) (?:yet )?(?:confirmed|proven|established|definite|certain)\b", "possible"),
+    (_NOT_SURE, "possible"),
     (_CANNOT_DISTINGUISH, r"\1 versus "),
     (_RATHER_THAN_THERE, r", not in the \1"),
     (r"\b(?:ha(?:s|ve) )?not (?:been )?(excluded|ruled out)\b", r"cannot be \1"),

@@ -117,7 +117,7 @@ _NAMES: Final = {
         rf"|(?:(?:only|just|at most)\s+)?(?:{_NUMBER}\s+)?(?:{STUDIES}\s+)?per\s+{_PATIENT}"
         rf"|(?:in|on|at|from)\s+(?:(?:the|an?|any|at least|more than|exactly|fewer than|only)\s+)*{_SEVERAL}\s+"
         rf"(?:(?:or more|other|different|consecutive|separate)\s+)*{STUDIES}"
-        r"|(?<!than )(?:in|on|at|from)\s+(?:the\s+|an?\s+|any\s+)?"
+        r"|(?<!than )(?:in|on|at|from|since)\s+(?:the\s+|an?\s+|any\s+)?"
         rf"(?:other|another|first|second|third|next|initial|baseline|final)\s+{STUDIES}"
         rf"(?:\s+(?:of|from)\s+(?:(?:the|same|each|every)\s+)*{_PATIENT})?"
         rf"|(?<!compared )(?<!comparison ){_HAVING}(?:\s+(?:no|an?|any))?\s+(?:priors?|comparisons?)(?=\s*(?:$|[,;.]))"
@@ -166,8 +166,8 @@ _NAMES: Final = {
     "beside": r"(?<!\bvein )(?<!\bveins )\b(?P<beside>(?:near|next to|close to|beside) the heart)\b",
     "count": r"\b(?P<count>(?:count|number)\s*[:=]?\s*(?:[<>\u2264\u2265]=?\s*)?\d+)\b",
     "fewer": (
-        r"\b(?P<fewer>(?:exactly|only|just|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to|limited to"
-        rf"|(?:a )?maximum of|between\s+{_NUMBER}\s+and)\s+{_NUMBER}){_OF_FINDINGS}"
+        r"\b(?P<fewer>(?:exactly|only|just|under|below|(?<!\bno )(?:fewer|less) than|(?:no|not) more than|at most|up to"
+        rf"|limited to|(?:a )?maximum of|between\s+{_NUMBER}\s+and)\s+{_NUMBER}){_OF_FINDINGS}"
     ),
     "order": (
         r"\b(?P<order>(?:(?:sort|order|rank)(?:ed|ing)?\s+)?by\s+(?:study\s+)?(?:date|time|age|severity|size|similarity"
@@ -182,7 +182,7 @@ _NAMES: Final = {
     ),
     "number": r"(?P<number>\bhow many|^(?:(?:what is|the|total)\s+)*(?:number of|count(?:ing)?(?: of)?))(?=\s+[a-z])",
     "trailing": (
-        r"(?<=[a-z]{3})(?<!covid),?\s+(?P<trailing>\d{1,3}|(?:only|just|exactly|at most|up to"
+        r"(?<=[a-z]{3})(?<!covid),?\s+(?P<trailing>(?:x\s?)?\d{1,3}(?:-\d{1,3})?|(?:only|just|exactly|at most|up to"
         rf"|(?:fewer|less|(?:no|not) more) than|between\s+{_NUMBER}\s+and)\s+{_NUMBER})(?=\s*[.!]?$)"
     ),
 }
@@ -190,9 +190,9 @@ _LEFT_IN_QUERY = ("denial", "exclusive", "alone", "sure", "ratio")
 """Groups of the pattern whose words stay in the query, because they are read, too: "possible mass, definite scar"."""
 _NOT_APPLIED = re.compile("|".join(_NAMES.values()), re.IGNORECASE)
 
-_AT_LEAST = r"(?:more than|at least|(?:no|not) (?:fewer|less) than)"
+_AT_LEAST = r"(?:more than|over|above|at least|(?:no|not) (?:fewer|less) than)"
 _COUNTED = re.compile(
-    r"(?<![\w.,/-])(?<!\bor )(?<!type )(?<!grade )(?<!stage )(?<!class )(?<!day )"
+    r"(?<![\w.,/-])(?<!\bor )(?<!type )(?<!grade )(?<!stage )(?<!class )(?<!day )(?<!covid )"
     rf"(?P<count>(?:{_AT_LEAST}\s+|[>\u2265]=?\s*)?{_SEVERAL}(?:\s*(?:-|to)\s*{_SEVERAL})?(?:\s*\+|\s+or more)?)\s+"
     rf"(?P<what>(?:(?!{STUDIES}\b)[a-z-]+\s+){{0,3}}?(?!{STUDIES}\b)[a-z-]+(?:s|ae))\b"
     rf"|(?P<before>\b[a-z]+(?:s|ae)),?\s+\(?(?P<behind>{_AT_LEAST}\s+{_NUMBER}|{_SEVERAL}\s+or more)\)?"

@@ -75,6 +75,10 @@ def test_a_finding_before_an_unfinished_denial_is_wanted(query: str, not_applied
         ("mass 2", "mass", ("2",)),
         ("mass, just one", "mass", ("just one",)),
         ("only one mass", "mass", ("only one",)),
+        ("under four masses", "mass", ("under four",)),
+        ("over four masses", "mass, multiple", ()),
+        ("pacemaker x2", "pacemaker", ("x2",)),
+        ("mass since the first film", "mass", ("since the first film",)),
         ("mass, not both scar and edema", "mass", ("not both scar and edema",)),
         ("3 pacemakers", "pacemaker", ("3",)),
         ("at least two pneumothoraces", "pneumothorax", ("at least two",)),
@@ -129,6 +133,13 @@ def test_a_size_is_ruled_out_behind_its_finding(query: str) -> None:
     parsed = parse_query_text(query)
     assert [one.description for one in parsed.findings] == ["mass"]
     assert [one.description for one in parsed.ruled_out] == ["mass, large"]
+
+
+@pytest.mark.parametrize("query", ["not sure whether there is a mass", "mass not definite", "not certain if mass"])
+def test_what_is_not_certain_is_possible(query: str) -> None:
+    parsed = parse_query_text(query)
+    assert [(one.name, one.is_hedged) for one in parsed.findings] == [("mass", True)]
+    assert parsed.ruled_out == ()
 
 
 def test_a_side_is_ruled_out_once() -> None:

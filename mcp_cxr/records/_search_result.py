@@ -29,6 +29,15 @@ _COUNT_TEXTS = {
     ),
 }
 """What a count says of one study and of several; `tool_results.js` has the same."""
+_PATIENT_COUNT_TEXTS = {
+    "full": "a study that matches",
+    "silent": "one that does not mention it, or denies only a part",
+    "unknown": "one without report or label",
+    "part": "one that matches in part",
+    "denied": "one that denies it and is left out",
+    "conflicting": "one whose label contradicts its report",
+}
+"""What a count says that patients have: one may have studies of several kinds."""
 SearchMode = Literal["semantic", "keyword", "hybrid", "similar", "filter"]
 
 
@@ -43,9 +52,15 @@ def counted(number: int, group: str = "study") -> str:
     return f"{number:,} {singular if number == 1 else plural}"
 
 
-def count_texts(counts: Mapping[str, int], names: Iterable[str]) -> list[str]:
+def count_texts(counts: Mapping[str, int], names: Iterable[str], group: str = "study") -> list[str]:
     """Return what these counts of a result say, without those that are 0: `310 match in part`."""
-    return [_COUNT_TEXTS[name][counts[name] != 1].format(f"{counts[name]:,}") for name in names if counts[name]]
+    return [_count_text(counts[name], name, group) for name in names if counts[name]]
+
+
+def _count_text(number: int, name: str, group: str) -> str:
+    if group == "subject":
+        return f"{number:,} {'has' if number == 1 else 'have'} {_PATIENT_COUNT_TEXTS[name]}"
+    return _COUNT_TEXTS[name][number != 1].format(f"{number:,}")
 
 
 class Hit(BaseModel):
@@ -192,8 +207,11 @@ class SearchResult(BaseModel):
         if self.only_rules_out:
             named = ("silent", "unknown", "conflicting")
         ruled_out = [] if self.only_rules_out or self.understood is None else self.understood.without
-        parts = [f"{counted(self.matched_results, group)} {'matches' if self.matched_results == 1 else 'match'}"]
-        parts += count_texts(found, named)
+        matched = counted(self.matched_results, group)
+        verb = "matches" if self.matched_results == 1 else "match"
+        if group == "subject":
+            verb = f"{'has' if self.matched_results == 1 else 'have'} {_PATIENT_COUNT_TEXTS['full']}"
+        parts = [f"{matched} {verb}", *count_texts(found, named, group)]
         parts += [f"studies that state {names} are left out" for names in [" or ".join(ruled_out)] if names]
         if self._is_mixed if self.only_rules_out else self.total_results > self.matched_results + found["part"]:
             parts.append(self._rest_text())

@@ -253,7 +253,9 @@ class Reasons:
             return f"{wanted.description}: denied on the {' and '.join(denied)}"
         affirmed = [mention for mention in reading.mentions if mention.status is not Status.ABSENT]
         phrases = dict.fromkeys(_phrase(wanted, mention).removesuffix(mention.name).strip() for mention in affirmed)
-        stated = ", ".join(filter(None, phrases)) or "no such detail"
+        words = {phrase: {*phrase.split()} for phrase in phrases if phrase}
+        details = [phrase for phrase, own in words.items() if not any(own < other for other in words.values())]
+        stated = ", ".join(details) or "no such detail"
         return f"{wanted.name}: {', '.join(wanted.modifier_words)} asked for; {stated} stated"
 
     def _agreement(self, statement: Statement) -> int:

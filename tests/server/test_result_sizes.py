@@ -197,7 +197,9 @@ def test_hits_after_the_matches_are_set_apart():
     mixed = result([ranked[2], ranked[0]])  # by vectors alone
     assert mixed.rest_heading() is None
     assert mixed.matches_text("subject") == (
-        f"162 patients match; 310 match in part; {LEFT}; the list is ordered by similarity, so matches may come later"
+        "162 patients have a study that matches; 310 have one that matches in part; 900 have one that denies it and is"
+        " left out; 5 have one whose label contradicts its report; the list is ordered by similarity, so matches may"
+        " come later"
     )
 
 
@@ -206,6 +208,8 @@ def test_the_viewer_says_the_same_of_each_count():
     for one, several in _search_result._COUNT_TEXTS.values():
         assert f'"{one}"' in script
         assert f'"{several}"' in script
+    for name, text in _search_result._PATIENT_COUNT_TEXTS.items():
+        assert f'{name}: "{text}"' in script
 
 
 def test_what_was_understood_is_one_line():

@@ -54,15 +54,30 @@ const COUNT_TEXTS = {
   conflicting: ["{} of these studies has a label that contradicts its report", "{} of these studies have labels that contradict the report"],
 };
 
+/** What a count says that patients have: one may have studies of several kinds. */
+const PATIENT_COUNT_TEXTS = {
+  full: "a study that matches",
+  silent: "one that does not mention it, or denies only a part",
+  unknown: "one without report or label",
+  part: "one that matches in part",
+  denied: "one that denies it and is left out",
+  conflicting: "one whose label contradicts its report",
+};
+
+function countText(name, number, group) {
+  if (group === "subject") return `${number.toLocaleString("en")} ${number === 1 ? "has" : "have"} ${PATIENT_COUNT_TEXTS[name]}`;
+  return COUNT_TEXTS[name][number === 1 ? 0 : 1].replace("{}", number.toLocaleString("en"));
+}
+
 /** How many match, for people: "162 studies match; 310 match in part; the rest is ranked by similarity"; null without words. */
 export function matchesText(page, group) {
   const { matched_results: matched, counts } = page;
   if (typeof matched !== "number" || !counts) return null;
-  const number = (count) => count.toLocaleString("en");
   let names = page.total_results ? ["part", "denied", "conflicting"] : ["denied", "unknown", "conflicting"];
   if (onlyRulesOut(page)) names = ["silent", "unknown", "conflicting"];
-  const parts = [`${counted(matched, group)} ${matched === 1 ? "matches" : "match"}`];
-  for (const name of names.filter((one) => counts[one])) parts.push(COUNT_TEXTS[name][counts[name] === 1 ? 0 : 1].replace("{}", number(counts[name])));
+  const isOne = matched === 1;
+  const verb = group === "subject" ? `${isOne ? "has" : "have"} ${PATIENT_COUNT_TEXTS.full}` : isOne ? "matches" : "match";
+  const parts = [`${counted(matched, group)} ${verb}`, ...names.filter((one) => counts[one]).map((name) => countText(name, counts[name], group))];
   const ruledOut = onlyRulesOut(page) ? [] : (page.understood?.without ?? []);
   if (ruledOut.length) parts.push(`studies that state ${ruledOut.join(" or ")} are left out`);
   if (onlyRulesOut(page) ? isMixed(page) : page.total_results > matched + counts.part) parts.push(restText(page));

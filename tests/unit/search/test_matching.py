@@ -326,6 +326,12 @@ async def test_a_denial_of_one_side_denies_no_other() -> None:
     assert {number: hit.matched for number, hit in by_number(none).items()} == {2: "full", 1: "no"}
 
 
+async def test_a_detail_that_another_one_holds_is_not_stated_twice() -> None:
+    async with reported(["FINDINGS: Small nodule at the right base. Nodule at the right base."]) as archive:
+        page = await archive.search("multiple nodules")
+    assert page.images[0].missing == ["nodule: multiple asked for; small right base stated"]
+
+
 @pytest.mark.parametrize(
     ("query", "text"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -113,6 +114,8 @@ def evaluate(
     from mcp_cxr.evaluate import page_writer, read_baseline  # imports numpy
 
     check_output_files(save=save, html=html)
+    if path and not os.path.exists(path):  # noqa: PTH110  # Path.exists raises if the folder cannot be reached
+        raise ConfigError(f"{str(path)!r} does not exist; check the path.")
     plan = _plan(**how)
     before = read_baseline(baseline) if baseline else None
     to_page = page_writer() if html else None

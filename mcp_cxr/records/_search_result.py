@@ -144,7 +144,7 @@ class Understood(BaseModel):
             *filter(None, [self.patients]),
             *(f"study date: {dates}" for dates in [self.dates] if dates),
             *self.ids,
-            *(f"at most {limit} results" for limit in [self.limit] if limit),
+            *(f"at most {limit} result{'s' * (limit > 1)}" for limit in [self.limit] if limit),
             *(f"ignored: {', '.join(words)}" for words in [self.ignored] if words),
             *(f"corrected: {', '.join(texts)}" for texts in [corrections] if texts),
         ]

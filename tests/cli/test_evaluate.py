@@ -169,6 +169,7 @@ def test_reader_reads_the_text_files_of_a_folder_without_an_archive(on_new: Comm
     [
         (("--only", "everything"), "Unknown protocol 'everything'"),
         (("--independent",), "--truth"),
+        (("/missing",), "Error: '/missing' does not exist; check the path."),
         (("--only", "reader"), "--reader"),
         (("--reader", "missing.csv"), "missing.csv"),
         (("--baseline", "missing.json"), "missing.json"),

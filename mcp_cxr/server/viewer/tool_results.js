@@ -121,7 +121,7 @@ export function understoodText(understood) {
     patients,
     dates && `study date: ${dates}`,
     ...ids,
-    limit && `at most ${limit} results`,
+    limit && `at most ${limit} ${limit === 1 ? "result" : "results"}`,
     ignored.length && `ignored: ${ignored.join(", ")}`,
     corrections.length && `corrected: ${corrections.join(", ")}`,
   ]

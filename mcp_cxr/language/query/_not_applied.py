@@ -50,6 +50,7 @@ _NAMES: Final = {
     r"(?:\s+(?!(?:of|and|but|or)\b)[^,;.]*?\band\b[^,;.]+)?)",
     "exclusive": r"\b(?P<exclusive>xor|exactly (?:one|1) of|at least (?:two|2|three|3) of)\b",
     "elliptic": r"\b(?P<elliptic>(?:and|or)\s+(?:\w+\s+)?without)(?=\s*(?:[.;?]|$))",
+    "normal_or": r"(?P<normal_or>^normal\s+(?!or\b)[^,;.]{2,40}?\s+or)(?=\s+[a-z])",
     "unfinished": (
         r"(?<=\w),?\s+(?<!\bor )(?P<unfinished>(?:(?:and|but|yet)\s+)?(?:with(?:out|\s+no)(?:\s+any)?"
         r"|(?:(?<=and )|(?<=but ))(?:no|not)|minus|except(?:\s+for)?|excluding|other than|apart from|aside from"

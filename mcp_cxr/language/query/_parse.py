@@ -116,6 +116,13 @@ _PLACE_BEHIND = re.compile(
 """A place behind a list: "effusion or pneumothorax on the left", "effusion or pneumothorax, left"."""
 
 
+_OTHERWISE = re.compile(
+    r",?\s*\b(?:(?:with|but|and|in)\s+)?(?:an?\s+)?(?P<normal>otherwise\s+(?:normal|unremarkable|clear|intact)"
+    r"(?:\s+(?!(?:with|but|and|or)\b)[a-z]+){0,2}|(?:the\s+)?(?:other|remaining)\s+[a-z]+\s+(?:(?:are|being)\s+)?"
+    r"(?:intact|normal|unremarkable))(?=\s*(?:$|[,;.]))",
+    re.IGNORECASE,
+)
+"""What is normal apart from a finding of it: "aortic calcification, otherwise normal aorta"."""
 _OF_A_LIST = ("place", "size", "change", "age")
 """What a list joined by "or" can have behind it: "rib fracture or clavicle fracture, healed"."""
 _ALWAYS_OLD = frozenset(
@@ -134,6 +141,9 @@ def parse_query_text(query: str) -> QueryMeaning:
     rest, positions, ranking = without_device_positions(query)
     rest, not_applied = without_not_applied(rest)
     parsed = _read(rest)
+    if parsed.contradictions and (otherwise := _OTHERWISE.search(rest)):
+        parsed = _read(f"{rest[: otherwise.start()]} {rest[otherwise.end() :]}")
+        not_applied = (*not_applied, otherwise["normal"])
     not_applied = (*positions, *not_applied, *parsed.not_applied)
     ruled_out_words, told = ruled_out_and_told(parsed.text, parsed.ruled_out_words, not_applied)
     words = _unique([*parsed.words, *(word for word in ranking if parsed.wanted and word not in REQUEST_WORDS)])
@@ -336,8 +346,9 @@ def _ruled_out(denied: Iterable[Mention], groups: Sequence[Sequence[WantedFindin
     A structure of which several findings are denied rules out none that is wanted: "effusion despite sharp angles".
     """
     denied = list(denied)
-    texts = [one.text for one in denied if one.joined_by not in ("or", "versus", "vs")]
     wanted, alone = {one.name for one in chain(*groups)}, {group[0].name for group in groups if len(group) == 1}
+    old = {one.name for one in chain(*groups) if "old" in one.modifiers}  # "bones intact but an old fracture"
+    texts = [one.text for one in denied if one.joined_by not in ("or", "versus", "vs") and one.name not in old]
     found = [(_wanted(one, in_history=False), one.modifiers & NOT_STATED) for one in denied]
     kinds = [replace(one, modifiers=one.modifiers | kind) if one.name in wanted else one for one, kind in found]
     kept = (

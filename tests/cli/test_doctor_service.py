@@ -74,6 +74,6 @@ def test_an_archive_of_another_embedder_is_a_problem(
     monkeypatch.setenv("MCP_CXR_EMBEDDER", "nvclip")
     done = on_demo("doctor", "--json")
     assert done.code == 1
-    wrong = {check["name"]: check["advice"] for check in done.json["checks"] if not check["ok"]}
+    wrong = {check["name"]: check["advice"] for check in done.json["checks"] if check["ok"] is False}
     assert wrong.keys() == {"fingerprint"}
     assert wrong["fingerprint"] == "This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."

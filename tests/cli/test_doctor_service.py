@@ -76,4 +76,5 @@ def test_an_archive_of_another_embedder_is_a_problem(
     assert done.code == 1
     wrong = {check["name"]: check["advice"] for check in done.json["checks"] if check["ok"] is False}
     assert wrong.keys() == {"fingerprint"}
+    assert on_demo("doctor").out.startswith("-     embedder       nvidia/nvclip-vit-h-14; not checked: ")
     assert wrong["fingerprint"] == "This archive was made with the pixel sketch: set MCP_CXR_EMBEDDER=offline."

@@ -361,6 +361,10 @@ DENIAL_REWORDINGS: Final[Rewordings] = (
         "without",
     ),
     (r"\bnot (?:(?:due|secondary|related|attributable) to|(?:explained|caused) by)\b", "without"),
+    (
+        r"\b(?:(?:were|was|is|are|been|got)\s+)?spared\s+(?:(?:an|any|the|from|of)\s+)*(?!on\b|in\b|at\b|by\b|but\b)(?=\w)",
+        "without ",
+    ),
     (r",?\s*\b(?:sparing|with sparing of|spares)\b", ", not in"),
     (r"\bnot (?:just|merely|simply)\b", "not only"),
     (_NOT_SURE, "possible"),

@@ -42,7 +42,6 @@ _INCLUDED = {
 """Modifiers that reports use for each other: the base of a lung is in its lower lobe, the apex in its upper lobe, the
 right middle lobe and the lingula in the middle third; and what is scattered is more than one."""
 
-
 AlternativeTerms: TypeAlias = tuple[str, ...]
 """Terms of which a study has to have one."""
 

@@ -80,6 +80,7 @@ _PURPOSES: Final = tuple(
             r"(?:(?!\b(?:with|without|but|no|not|that|which|on|in|at)\b)[^,.;])*$"
         ),
         r"(?<=\bcontrols)\s+for\s+[^:;,.]*$",
+        r"\s*\((?:[\w-]+\s+){1,4}(?:worry|worries|concerns?|suspicion|work-?up)\)",
     )
 )
 """Each pattern takes out one way to say a purpose: ", to train a classifier", "as controls"."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from tests.server.archives import Ingested
 
 SCRIPT = Path(sys.executable).with_name("mcp-cxr")
-IMAGES = 400
+IMAGES = 200
 FOUND = f"Found {IMAGES} DICOM files\n"
 
 

@@ -162,7 +162,7 @@ async def _run_searches(host: _Host) -> None:
     example = results[0][0].image_id
     like = {"like": [example], "exclude_subject_of": example}
     await host.search("By example: like the very first hit", **like)
-    await host.search("By example and words: same hit, nodule", query="nodule", **like)
+    await host.search("By example and words: nodule", query="nodule", **like)
 
 
 def _table(hits: Sequence[Hit]) -> list[str]:

@@ -40,7 +40,7 @@ def test_it_draws_ingests_asks_and_shows_and_does_so_again(tmp_path: Path, capfd
             "By words: left pleural effusion",
             "By filter: ",
             "By example: like the very first hit",
-            "By example and words: same hit, nodule",
+            "By example and words: nodule",
         ):
             assert title in out
         assert "\ncosine: similarity to the words or the example, -1 to 1. z: standard deviations above the mean" in out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from mcp_cxr.archive._archive_base import ArchiveBase
@@ -92,22 +93,22 @@ class ReadingMethods(ArchiveBase):
             allowed_roots = await self.allowed_roots()
         paths, known = await self._image_files.examples(query.like_files, allowed_roots, _roots(named_below))
 
-        async def render(name: str) -> Rendering:
-            try:
-                return await self._image_files.render(paths[name])
-            except ImageError as exc:
-                reason = "no DICOM, PNG or JPEG file" if exc.reason == "not DICOM" else exc.reason
-                raise type(exc)(f"{name} cannot be used as an example: {reason}.") from exc
-
         return await self._searcher.search(
             replace(
                 query,
                 like=tuple(dict.fromkeys((*query.like, *known.values()))),
                 like_files=tuple(name for name in query.like_files if name not in known),
             ),
-            render=render,
+            render=partial(self._render_example, paths),
             searchable_words=searchable_words,
         )
+
+    async def _render_example(self, paths: Mapping[str, Path], name: str) -> Rendering:
+        try:
+            return await self._image_files.render(paths[name])
+        except ImageError as exc:
+            reason = "no DICOM, PNG or JPEG file" if exc.reason == "not DICOM" else exc.reason
+            raise type(exc)(f"{name} cannot be used as an example: {reason}.") from exc
 
     async def image_id(self, name: str, *, named_below: tuple[Path, ...] | None = None) -> ImageId:
         """Return the id of the image that a name of its file means; an id is returned as it is, stored or not.

@@ -7,6 +7,7 @@ import logging
 import signal
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,6 +121,8 @@ def _is_given(context: click.Context, name: str) -> bool:
 
 
 def _load():  # noqa: ANN202 - the type of a function that is imported late
+    import_module("mcp_cxr.language.query")  # first: as in `mcp_cxr.archive`
+    import_module("mcp_cxr.search")  # else the first search would wait for it
     from mcp_cxr.archive import open_archive
 
     return open_archive

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from mcp_cxr.records import Filter
     from mcp_cxr.search._check_arguments import Query
 
+_MONTHS = 12
 _NAME_A_PERIOD = "name one period, as in 'in 2018', 'since 2018-03-04' or 'before March 2018'"
 _NAME_A_FINDING = "name a finding, a device, a view or a label"
 _DENIED_PATIENT = re.compile(r"^.*\sp\d{8}$", re.IGNORECASE)
@@ -129,6 +130,8 @@ def _other_date(dates: Sequence[str]) -> str:
     if found is None:
         return _NAME_A_PERIOD
     one, other, year = (int(number) for number in found.groups())
+    if max(one, other) > _MONTHS or not min(one, other):
+        return "that is no day; write it as YYYY-MM-DD"
     return f"two days are possible; write {year}-{one:02}-{other:02} or {year}-{other:02}-{one:02}"
 
 

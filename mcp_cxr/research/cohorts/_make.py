@@ -238,7 +238,12 @@ def _split_warnings(
     if plan.kind == "official":
         lacking = len({row.study_id for row in rows if row.split is None})
         if lacking:
-            found.append(f"{lacking} studies have no official split; they are listed as unassigned.")
+            those = (
+                "1 study has no official split; it is"
+                if lacking == 1
+                else f"{lacking} studies have no official split; they are"
+            )
+            found.append(f"{those} listed as unassigned.")
         return found
     tested = {row.study_id for row in rows if official.get(row.study_id) == "test"}
     trained = {row.study_id for row in rows if row.split == "train"} & tested

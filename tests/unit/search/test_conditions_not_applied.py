@@ -119,6 +119,10 @@ async def test_not_both_is_named_as_not_applied() -> None:
             "'03/04/2018' was not applied: two days are possible; write 2018-03-04 or 2018-04-03.",
         ),
         (
+            "pneumothorax on 13/14/2018",
+            "'13/14/2018' was not applied: that is no day; write it as YYYY-MM-DD.",
+        ),
+        (
             "latest pneumothorax",
             "'latest' was not applied: a search by filters alone lists the newest studies first.",
         ),
